@@ -1,0 +1,1 @@
+"""Scores and tables over results: what was promised, delivered and missed."""

@@ -1,0 +1,1 @@
+"""What really happened: runs, outcomes, measurements, results and changes (Django ORM)."""

@@ -1,0 +1,1 @@
+"""The catalogue, the clients and their fleets, read and validated. No I/O beyond reading files."""
