@@ -98,10 +98,10 @@ bench: packages-lab venv ## Measure audit and no-op baseline next to bare ansibl
 # ── references ───────────────────────────────────────────────────────────────────────────────────
 .PHONY: docs docs-check
 docs: venv ## Generate role READMEs, the CLI reference and the JSON Schemas
-	$(call step,references,$(BIN)/python -m docs.generate)
+	$(call step,references,$(BIN)/python docs/generate.py)
 
 docs-check: venv ## Fail when a generated reference is not up to date
-	$(call step,references are up to date,$(BIN)/python -m docs.generate --check)
+	$(call step,references are up to date,$(BIN)/python docs/generate.py --check)
 
 .PHONY: clean
 clean: ## Delete caches and the Python environment (not the lab: see lab-down, demo-down)

@@ -1,6 +1,6 @@
 """Generate the references: role READMEs, the CLI's, and the JSON Schemas.
 
-``python -m docs.generate`` writes them; ``--check`` compares and fails when one is stale. What is generated:
+``python docs/generate.py`` writes them; ``--check`` compares and fails when one is stale. What is generated:
 
 - ``roles/<role>/README.md`` from ``meta/argument_specs.yml`` (read by ``ansible-doc``, as a user would);
 - ``docs/reference/cli.md`` from the Typer application;
