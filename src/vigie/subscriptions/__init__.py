@@ -1,1 +1,36 @@
 """The catalogue, the clients and their fleets, read and validated. No I/O beyond reading files."""
+
+from vigie.subscriptions.fleets import resolve_fleets, unassigned
+from vigie.subscriptions.inventory import read_inventory
+from vigie.subscriptions.loading import load_provider
+from vigie.subscriptions.models import (
+    SERVICE_ORDER,
+    WINDOWED,
+    Catalogue,
+    Client,
+    Fleet,
+    Inventory,
+    Provider,
+    Services,
+    Tier,
+    Window,
+)
+from vigie.subscriptions.problems import ConfigurationError
+
+__all__ = [
+    "SERVICE_ORDER",
+    "WINDOWED",
+    "Catalogue",
+    "Client",
+    "ConfigurationError",
+    "Fleet",
+    "Inventory",
+    "Provider",
+    "Services",
+    "Tier",
+    "Window",
+    "load_provider",
+    "read_inventory",
+    "resolve_fleets",
+    "unassigned",
+]
