@@ -1,0 +1,78 @@
+"""Fixtures that give tests real hosts (tests/lab), and the rule for machines that cannot have them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Host, Lab, LabError, unavailable_reason
+from tests.lab.lab import lab_names, lab_root
+from tests.lab.podman import WAY_OUT, Podman
+
+OWN_LABS = re.compile(r"^pytest-(\d+)(-\d+)?$")
+_numbers = itertools.count(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip lab tests where there can be no lab; with VIGIE_REQUIRE_LAB=1 (CI) that is a failure instead."""
+    if item.get_closest_marker("lab") is None:
+        return
+    reason = unavailable_reason()
+    if reason and os.environ.get("VIGIE_REQUIRE_LAB") == "1":
+        pytest.fail(f"VIGIE_REQUIRE_LAB=1, but {reason}. {WAY_OUT}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove labs that this session, or an earlier one that was killed, left behind."""
+    if unavailable_reason() is None:
+        with contextlib.suppress(LabError):
+            for name in _abandoned(lab_names(Podman(lab_root()))):
+                Lab(name).down()
+
+
+def _abandoned(names: list[str]) -> list[str]:
+    """Labs of this pytest process, and of pytest processes that are gone."""
+    matches = [match for match in map(OWN_LABS.match, names) if match]
+    return [m.group() for m in matches if int(m[1]) == os.getpid() or not Path(f"/proc/{m[1]}").exists()]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab that the session's tests share; hosts made with `lab.up({...})` live until the session ends."""
+    with _temporary_lab(f"pytest-{os.getpid()}") as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_lab() -> Iterator[Lab]:
+    """A lab of the test's own, removed after the test."""
+    with _temporary_lab(f"pytest-{os.getpid()}-{next(_numbers)}") as throw_away:
+        yield throw_away
+
+
+@pytest.fixture
+def lab_host(own_lab: Lab) -> Callable[..., Host]:
+    """Make a throw-away host: `lab_host()`, `lab_host("trixie")`, `lab_host("bullseye", name="web")`."""
+
+    def make(suite: str = "bookworm", name: str | None = None) -> Host:
+        name = name or f"{suite}-{next(_numbers)}"
+        return own_lab.up({name: suite})[name]
+
+    return make
+
+
+@contextlib.contextmanager
+def _temporary_lab(name: str) -> Iterator[Lab]:
+    made = Lab(name)
+    try:
+        yield made
+    finally:
+        made.down()
