@@ -333,7 +333,7 @@ def _claim(
 ) -> str | None:
     """Give ``host`` to a client; or say why it cannot be."""
     if host == server:
-        return "group '%s' holds the provider's backup server '%s', which belongs to no client" % (group, host)
+        return "group '%s' holds the backup server '%s', which can belong to no client" % (group, host)
     owner, through = owners.setdefault(host, (slug, group))
     if owner != slug:
         return "host '%s' of group '%s' already belongs to client '%s' through group '%s'" % (

@@ -2,7 +2,7 @@
 
 from vigie.subscriptions.fleets import resolve_fleets, unassigned
 from vigie.subscriptions.inventory import read_inventory
-from vigie.subscriptions.loading import load_provider
+from vigie.subscriptions.loading import default_catalogue, load_catalogue, load_provider
 from vigie.subscriptions.models import (
     SERVICE_ORDER,
     WINDOWED,
@@ -16,6 +16,7 @@ from vigie.subscriptions.models import (
     Window,
 )
 from vigie.subscriptions.problems import ConfigurationError
+from vigie.subscriptions.survey import Survey, load, survey
 
 __all__ = [
     "SERVICE_ORDER",
@@ -27,10 +28,15 @@ __all__ = [
     "Inventory",
     "Provider",
     "Services",
+    "Survey",
     "Tier",
     "Window",
+    "default_catalogue",
+    "load",
+    "load_catalogue",
     "load_provider",
     "read_inventory",
     "resolve_fleets",
+    "survey",
     "unassigned",
 ]

@@ -65,9 +65,7 @@ def unassigned(provider: Provider, inventory: Inventory, fleets: dict[str, Fleet
     return tuple(host for host in inventory.hosts if host not in known)
 
 
-def overridden_contracts(
-    provider: Provider, inventory: Inventory, fleets: dict[str, Fleet]
-) -> list[Problem]:
+def overridden_contracts(provider: Provider, inventory: Inventory, fleets: dict[str, Fleet]) -> list[Problem]:
     """Hosts whose contract variables are not what the catalogue and the client's file say."""
     problems: list[Problem] = []
     for slug, fleet in fleets.items():
@@ -83,15 +81,14 @@ def _contract_problems(promised: dict[str, Any], actual: dict[str, Any], host: s
             "(plugin: vigie.msp.subscriptions), read after the other sources"
         )
         return [Problem(f"host '{host}'", message)]
-    return [
-        Problem(
-            f"host '{host}'",
-            f"the inventory sets '{name}', which belongs to the contract: remove it from host_vars and "
-            "group_vars; service levels are changed in the catalogue or the client's overrides",
-        )
-        for name, value in promised.items()
-        if actual.get(name) != value
-    ]
+    changed = [name for name, value in promised.items() if actual.get(name) != value]
+    if not changed:
+        return []
+    message = (
+        f"the inventory sets {', '.join(changed)}, which belongs to the contract: remove it from "
+        "host_vars and group_vars; service levels are changed in the catalogue or the client's overrides"
+    )
+    return [Problem(f"host '{host}'", message)]
 
 
 def contract(provider: Provider, slug: str, fleet: Fleet, host: str) -> dict[str, Any]:

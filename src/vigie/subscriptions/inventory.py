@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.vigie.msp.plugins.module_utils.documents import Problem
+from ansible_collections.vigie.msp.plugins.module_utils.subscriptions import state_directory
 from vigie.errors import VigieError
+from vigie.subscriptions import ansible_messages
 from vigie.subscriptions.models import Inventory
 from vigie.subscriptions.problems import ConfigurationError, shown
 
@@ -42,8 +44,10 @@ TIMEOUT = 300
 def read_inventory(directory: Path, *, subscriptions: bool = True) -> Inventory:
     """All hosts and groups of a provider's directory, with merged variables.
 
-    The directory's own ``ansible.cfg`` counts (vault password file, inventory plugins); no other does, so
-    that every command sees the same inventory. Vaulted values stay encrypted.
+    The directory's own ``ansible.cfg`` counts (vault password file, inventory plugins) and no other, so that
+    every command sees the same inventory. Values are as ``ansible-inventory --list`` has them: templates are
+    not rendered, vaulted values are ``{"__ansible_vault": ...}`` and those of untrusted sources
+    ``{"__ansible_unsafe": ...}``; Ansible understands both when they are given back to it.
 
     Args:
         directory: The provider's directory.
@@ -57,8 +61,8 @@ def read_inventory(directory: Path, *, subscriptions: bool = True) -> Inventory:
     with tempfile.TemporaryDirectory(prefix="vigie-") as scratch:
         done = _ansible_inventory(directory, ignored, Path(scratch))
     if done.returncode != 0:
-        raise ConfigurationError([_refusal(directory, done.stderr)])
-    return _parsed(done.stdout)
+        raise ConfigurationError(ansible_messages.problems(directory, done.stderr))
+    return _parsed(done.stdout, ansible_messages.warnings(done.stderr))
 
 
 def _ansible_inventory(
@@ -105,19 +109,14 @@ def _environment(directory: Path, ignored: Iterable[str], scratch: Path) -> dict
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
         "ANSIBLE_CALLBACKS_ENABLED": "",
         "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_LOG_PATH": "",
+        # the program runs in the provider's directory, so a relative path would mean another place
+        "VIGIE_STATE_DIR": str(Path(state_directory("x")).parent),
         "LC_ALL": "C.UTF-8",
         "PYTHONUTF8": "1",
     }
 
 
-def _refusal(directory: Path, stderr: str) -> Problem:
-    """Why Ansible refused the inventory."""
-    text = re.sub(r"\s*\n\s*(?!\s*\[|ERROR)", "\n", stderr)
-    return Problem(shown(directory), text.strip()[:2000])
-
-
-def _parsed(output: str) -> Inventory:
+def _parsed(output: str, warnings: tuple[str, ...]) -> Inventory:
     try:
         document = json.loads(output)
     except ValueError as error:
@@ -127,6 +126,7 @@ def _parsed(output: str) -> Inventory:
     return Inventory(
         hosts={host: variables.get(host, {}) for host in members.get("all", ())},
         groups=dict(sorted(members.items())),
+        warnings=warnings,
     )
 
 

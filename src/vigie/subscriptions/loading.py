@@ -39,6 +39,29 @@ def load_provider(directory: Path) -> Provider:
     return provider
 
 
+def default_catalogue() -> Catalogue:
+    """The catalogue Vigie ships: what applies where no provider's directory is at hand."""
+    return _checked_catalogue(Path(__file__).with_name(CATALOGUE))
+
+
+def load_catalogue(directory: Path) -> Catalogue:
+    """The catalogue of a provider's directory alone.
+
+    Raises:
+        UsageError: The directory is not a provider's.
+        ConfigurationError: The catalogue has problems; all of them are listed.
+    """
+    return _checked_catalogue(_provider_directory(directory) / CATALOGUE)
+
+
+def _checked_catalogue(path: Path) -> Catalogue:
+    problems: list[Problem] = []
+    catalogue = _catalogue(path, problems)
+    if catalogue is None or problems:
+        raise ConfigurationError(problems)
+    return catalogue
+
+
 def examine(directory: Path) -> tuple[Provider | None, list[Problem]]:
     """The provider as far as its files can be understood, and everything that is wrong with them.
 
@@ -47,7 +70,7 @@ def examine(directory: Path) -> tuple[Provider | None, list[Problem]]:
     """
     directory = _provider_directory(directory)
     problems: list[Problem] = []
-    catalogue = _catalogue(directory, problems)
+    catalogue = _catalogue(directory / CATALOGUE, problems)
     about = _about(directory / PROVIDER, problems)
     if about and catalogue:
         _check_backup_server(about, catalogue, directory, problems)
@@ -83,8 +106,8 @@ def _about(path: Path, problems: list[Problem]) -> ProviderFile | None:
     return validated(ProviderFile, document, problems) if document else None
 
 
-def _catalogue(directory: Path, problems: list[Problem]) -> Catalogue | None:
-    document = read(directory / CATALOGUE, problems)
+def _catalogue(path: Path, problems: list[Problem]) -> Catalogue | None:
+    document = read(path, problems)
     catalogue = validated(Catalogue, document, problems) if document else None
     if document is None or catalogue is None:
         return None
@@ -131,12 +154,16 @@ def _clients(
         if refusal:
             problems.append(Problem(shown(path), refusal))
         document = read(path, problems)
-        client = validated(Client, document, problems) if document else None
-        if document is None or client is None or refusal:
+        if document is None:
             continue
         before = len(problems)
+        client = validated(Client, document, problems)
         if catalogue:
-            _check_subscription(slug, client, document, catalogue, problems)
+            _check_tier(document, catalogue, problems)
+        if client is None or refusal:
+            continue
+        if catalogue and client.tier in catalogue.tiers:
+            _check_subscription(slug, client, document, catalogue.tiers[client.tier], problems)
         if len(problems) == before and about:
             yield slug, client.completed(slug, about.time_zone, about.language)
 
@@ -144,7 +171,7 @@ def _clients(
 def _client_files(directory: Path, problems: list[Problem]) -> list[Path]:
     folder = directory / CLIENTS
     if not folder.is_dir():
-        problems.append(Problem(shown(folder), "there is no such directory: it holds a <slug>.yml per client"))
+        problems.append(Problem(shown(folder), "no such directory: it holds one <slug>.yml per client"))
         return []
     files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     problems += [
@@ -166,15 +193,18 @@ def _slug_refusal(slug: str) -> str:
     return ""
 
 
-def _check_subscription(
-    slug: str, client: Client, document: Document, catalogue: Catalogue, problems: list[Problem]
-) -> None:
-    """The tier exists, every override is allowed and valid, and there is a window when one is needed."""
-    tier = catalogue.tiers.get(client.tier)
-    if tier is None:
-        message = f"the catalogue has no tier '{client.tier}'{suggestion(client.tier, catalogue.tiers)}"
+def _check_tier(document: Document, catalogue: Catalogue, problems: list[Problem]) -> None:
+    """The tier exists; looked for even in a file that is wrong elsewhere, so that all is told at once."""
+    name = document.data.get("tier")
+    if isinstance(name, str) and name not in catalogue.tiers:
+        message = f"the catalogue has no tier '{name}'{suggestion(name, catalogue.tiers)}"
         problems.append(document.problem(("tier",), message))
-        return
+
+
+def _check_subscription(
+    slug: str, client: Client, document: Document, tier: Tier, problems: list[Problem]
+) -> None:
+    """Every override is allowed and valid, and there is a window when one is needed."""
     problems += _override_problems(slug, client, tier, document)
     needing = sorted(WINDOWED.intersection(tier.services.offered))
     if needing and not client.windows:

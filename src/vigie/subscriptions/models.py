@@ -74,7 +74,7 @@ class Patch(_Strict):
     security_within: Length | None = None
     """A security update is installed within this time of being available (PAT-01)."""
     other_within: Length | None = None
-    """Any other update likewise (PAT-03); measured also where `scope` leaves installing them to the operator."""
+    """Any other update likewise (PAT-03); measured also where `scope` leaves them to the operator."""
     reboot_within: Length | None = None
     """A restart that updates require happens within this time (PAT-06)."""
     emergency: bool = False
@@ -356,6 +356,8 @@ class Inventory:
     hosts: dict[str, dict[str, Any]] = field(repr=False)  # values may be secret: never in a message
     groups: dict[str, tuple[str, ...]]
     """All hosts of each group, those of its child groups included."""
+    warnings: tuple[str, ...] = ()
+    """What Ansible warned about while reading: often that it skipped something."""
 
 
 @dataclass(frozen=True)

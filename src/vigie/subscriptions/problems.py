@@ -27,11 +27,13 @@ class ConfigurationError(BadInputError):
     """The provider's directory has problems.
 
     Attributes:
-        problems: All of them, in the order of the files.
+        problems: All of them, by file and line.
     """
 
     def __init__(self, problems: Iterable[Problem], hint: str = "") -> None:
-        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(
+            sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
+        )
         super().__init__(_listed(self.problems), hint)
 
 
