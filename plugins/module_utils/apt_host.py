@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Questions about the host that patching asks besides apt's index: system, space, sources, marks, restarts.
+"""Questions about the host that patching asks besides apt's index: system, space, sources, marks.
 
 Standard library only, Python 3.8.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from ansible_collections.vigie.msp.plugins.module_utils import apt_run, patch_report
+from ansible_collections.vigie.msp.plugins.module_utils import apt_run
 from ansible_collections.vigie.msp.plugins.module_utils.apt_run import PatchError
 
 SOURCES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d")
@@ -86,13 +86,3 @@ def restore_automatic(before):
             raise PatchError(
                 f"packages could not be marked as automatically installed again: {apt_run.tail(output, 5)}"
             )
-
-
-def needrestart():
-    """What needrestart reports, or None when it is not installed or fails."""
-    if not shutil.which("needrestart", path=apt_run.ENVIRONMENT["PATH"]):
-        return None
-    code, output = apt_run.run(["needrestart", "-b", "-r", "l"])
-    if code != 0 or "NEEDRESTART-VER:" not in output:
-        return None
-    return patch_report.parse_needrestart(output)

@@ -161,13 +161,12 @@ def _obstacle(update, version, scope, exclude):
     return None
 
 
-def resolve(index, targets, install, protected, allow_removals):
+def resolve(index, targets, protected, allow_removals):
     """Mark the upgrades in apt's dependency engine; leave out those that would break or remove something.
 
     Args:
         index: an open index.
         targets: what `choose` chose.
-        install: ``apt_pkg.Package`` objects to install when missing.
         protected: packages that must stay exactly as they are.
         allow_removals: whether an upgrade may remove another package.
 
@@ -179,8 +178,6 @@ def resolve(index, targets, install, protected, allow_removals):
     # Every target's version becomes the candidate first, so that dependencies choose it as well.
     for target in targets:
         depcache.set_candidate_ver(target.update.package, target.version)
-    for package in install:
-        depcache.mark_install(package)
     for target in targets:
         depcache.mark_install(target.update.package, True, False)
     _give_way(index, protected, allow_removals)

@@ -7,7 +7,6 @@ Python 3.8, standard library and python3-apt.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import time
 
@@ -16,12 +15,16 @@ from ansible_collections.vigie.msp.plugins.module_utils import (
     apt_plan,
     apt_run,
     dpkg_state,
+    measuring,
     patch_report,
 )
 from ansible_collections.vigie.msp.plugins.module_utils.apt_run import PatchError
 
 # What a kernel takes on /boot (image, symbols, initramfs), as measured on Debian 12; apt does not know.
 KERNEL_SIZE = 100 * apt_host.MEGABYTE
+
+# What a patch run reports about the host: the audit's measurements that patching may have changed.
+MEASURED = ("packages.updates", "packages.holds", "packages.index", "system.restart", "system.stale_services")
 
 
 class Session:
@@ -37,10 +40,8 @@ class Session:
         self.warnings = []
         self.planned = []
         self.withheld = {}
-        self.found = None
-        self.index_trusted = True
         self.kept_configuration = []
-        self.pending = None
+        self.measurements = []
         self.fetched_now = False
         self.before = self._snapshot()
         self.after = self.before
@@ -100,7 +101,6 @@ class Session:
         if code == 0:
             self.metrics["index_refreshed_timestamp_seconds"] = time.time()
             return
-        self.index_trusted = False
         self.metrics.pop("index_refreshed_timestamp_seconds", None)
         complaints = "\n".join(_complaints(output))
         self.problems.append(
@@ -135,7 +135,6 @@ class Session:
                 "be upgraded is unknown"
             )
             return False
-        self.index_trusted = False
         self.problems.append(
             f"none of the host's package indexes comes from a security archive ({', '.join(archives)}): "
             "pending security updates cannot be known. Add the security suite to /etc/apt/sources.list.d, or "
@@ -173,28 +172,13 @@ class Session:
                 "packages on the host have unmet dependencies: nothing was upgraded. See "
                 "`apt-get --simulate --fix-broken install` on the host and repair it first"
             )
-        self.found = found = apt_plan.updates(index)
+        found = apt_plan.updates(index)
         targets, self.withheld = apt_plan.choose(found, self.parameters["scope"], self.parameters["exclude"])
         protected = [update.package for update in found if update.name in self.withheld]
-        install = self._missing(index)
-        accepted, refused = apt_plan.resolve(
-            index, targets, install, protected, self.parameters["allow_removals"]
-        )
+        accepted, refused = apt_plan.resolve(index, targets, protected, self.parameters["allow_removals"])
         self.withheld.update(refused)
         self.planned = apt_plan.marked(index)
-        return [target.argument for target in accepted] + [package.name for package in install]
-
-    def _missing(self, index):
-        missing = []
-        for name in self.parameters["install"]:
-            if name in self.before:
-                continue
-            package = index.cache[name] if name in index.cache else None  # noqa: SIM401 - it has no get()
-            if package is None or index.depcache.get_candidate_ver(package) is None:
-                self.problems.append(f"{name} is in none of the host's package indexes: it was not installed")
-            else:
-                missing.append(package)
-        return missing
+        return [target.argument for target in accepted]
 
     def _require_space(self, index):
         """Refuse to start what would fill a file system (half-unpacked packages are the worst outcome)."""
@@ -239,37 +223,21 @@ class Session:
         return code, output
 
     def _look_again(self):
-        """Read what is true now; a reading that fails is a problem, never an empty list."""
+        """Read what is true now, with the probes of the audit: the same facts, in the same shape."""
         try:
             self.after = self._snapshot()
-            self.pending = self._read_pending()
         except PatchError as error:
             self.problems.append(str(error))
-        self.restart = apt_host.needrestart()
-        packaged = patch_report.kernel_is_packaged(os.uname().release)
-        self.reboot = patch_report.reboot_state(self.restart, packaged)
+        self.measurements = measuring.measure(MEASURED)
         if self.changes and not self.check_mode:
             self.kept_configuration = patch_report.kept_configuration(self.started)
-        self._warn(
-            "locally modified configuration was kept; compare with the new default", self.kept_configuration
-        )
+        kept = "locally modified configuration was kept; compare with the new default"
+        self._warn(kept, self.kept_configuration)
         self._warn("updates left out", [f"{name}: {self.withheld[name]}" for name in sorted(self.withheld)])
 
     def _warn(self, text, entries):
         if entries:
             self.warnings.append(f"{text}: {'; '.join(entries)}")
-
-    def _read_pending(self):
-        """Updates the host does not have, or None when its indexes cannot tell."""
-        if self.found is None or not self.index_trusted:
-            return None
-        if self.changes and not self.check_mode:
-            self.found = apt_plan.updates(self._open_index())
-        pending = {"security": [], "other": []}
-        for update in self.found:
-            entry = {"name": update.name, "from": update.installed, "to": update.newest}
-            pending["security" if update.security is not None else "other"].append(entry)
-        return pending
 
     @property
     def changes(self):
@@ -285,12 +253,8 @@ class Session:
         )
         if not self.problems:
             values["last_success_timestamp_seconds"] = self.started
-        values["pending_updates"] = self.pending and {
-            scope: len(entries) for scope, entries in self.pending.items()
-        }
         values["held_packages"] = len(dpkg_state.held(self.after))
-        values["reboot_required"] = self.reboot["required"]
-        values["services_to_restart"] = len(self.restart["services"]) if self.restart else None
+        values.update(patch_report.measured_metrics(self.measurements))
         try:
             patch_report.write_metrics(directory, values)
         except OSError as error:
@@ -299,45 +263,26 @@ class Session:
     def result(self):
         """Everything the task returns, whether it succeeded or not."""
         changes = self.changes
-        facts = {
-            "pending": self.pending,
+        withheld = {
+            "name": "patching.withheld",
+            "value": self.withheld,
+            "time": patch_report.utc(time.time()),
+            "source": "vigie.msp.apt_upgrade",
+        }
+        return {
+            "changed": bool(changes),
             "withheld": self.withheld,
             "held": dpkg_state.held(self.after),
-            "reboot": self.reboot,
-            "services": self.restart["services"] if self.restart else None,
-        }
-        return dict(
-            facts,
-            changed=bool(changes),
-            kept_configuration=self.kept_configuration,
-            vigie_changes=changes,
-            vigie_measurements=measurements(facts, time.time()),
-            diff={
+            "kept_configuration": self.kept_configuration,
+            "vigie_changes": changes,
+            "vigie_measurements": [*self.measurements, withheld],
+            "diff": {
                 "before": _listing(changes, "before"),
                 "after": _listing(changes, "after"),
                 "before_header": "packages",
                 "after_header": "packages",
             },
-        )
-
-
-UNKNOWN = {
-    "pending": "pending updates cannot be known: see the task's message",
-    "services": "needrestart is not installed, or failed",
-}
-
-
-def measurements(facts, now):
-    """The facts as ``vigie_measurements``; what is not known carries an error and no value."""
-    listed = []
-    for name, value in facts.items():
-        entry = {"name": "patching." + name, "time": patch_report.utc(now), "source": "vigie.msp.apt_upgrade"}
-        if value is None:
-            entry["error"] = UNKNOWN[name]
-        else:
-            entry["value"] = value
-        listed.append(entry)
-    return listed
+        }
 
 
 def _import_apt_pkg():

@@ -1,22 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host needs after patching (reboot, service restarts), and patching's metrics for node_exporter.
+"""Patching's metrics for node_exporter, and the configuration files it left to be merged.
 
 Standard library only, Python 3.8.
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import tempfile
 from datetime import datetime, timezone
 
-REBOOT_FLAG = "/run/reboot-required"
 METRICS_FILE = "vigie_patch.prom"
-
-# needrestart(1), batch mode: 1 current, 2 ABI compatible upgrade pending, 3 version upgrade pending.
-KERNEL_OUTDATED = ("2", "3")
 
 METRICS = (
     ("last_run_timestamp_seconds", "When patching last ran."),
@@ -26,7 +21,7 @@ METRICS = (
     ("pending_updates", "Updates the host knows of and does not have, after the last run."),
     ("held_packages", "Packages on hold (apt-mark hold)."),
     ("reboot_required", "Whether the host must be restarted."),
-    ("services_to_restart", "Services that still run replaced files; absent when needrestart is missing."),
+    ("services_to_restart", "Services that still run code an update has replaced."),
 )
 
 
@@ -35,57 +30,18 @@ def utc(seconds):
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def parse_needrestart(output):
-    """Read ``needrestart -b``: ``{"services": [...], "kernel": {"running", "expected", "status"}}``.
-
-    ``kernel`` is None where needrestart says nothing of it (containers).
-    """
-    values = re.findall(r"^NEEDRESTART-(\w+): (.*)$", output, re.MULTILINE)
-    single = {key: value.strip() for key, value in values}
-    kernel = None
-    if "KSTA" in single:
-        kernel = {
-            "running": single.get("KCUR", ""),
-            "expected": single.get("KEXP", ""),
-            "status": single["KSTA"],
-        }
-    return {"services": sorted(value.strip() for key, value in values if key == "SVC"), "kernel": kernel}
-
-
-def kernel_is_packaged(release, dpkg_info="/var/lib/dpkg/info"):
-    """Whether a Debian package brought the running kernel; if not, it is not the host's to renew."""
-    return bool(glob.glob(os.path.join(dpkg_info, f"linux-image-{glob.escape(release)}*.list")))
-
-
-def reboot_state(restart, packaged, flag=REBOOT_FLAG):
-    """Whether a reboot is needed, since when, and why.
-
-    Args:
-        restart: what `parse_needrestart` returned, or None when needrestart is missing.
-        packaged: what `kernel_is_packaged` said of the running kernel.
-        flag: the file Debian and Ubuntu packages create; ``<flag>.pkgs`` names the packages.
-
-    Returns:
-        ``{"required": bool, "since": ISO time | None, "reasons": [...]}``.
-    """
-    reasons, since = [], None
-    try:
-        since = utc(os.stat(flag).st_mtime)
-        reasons.append("asked by {0}".format(", ".join(_lines(flag + ".pkgs")) or "an installed package"))
-    except OSError:
-        pass
-    kernel = restart["kernel"] if restart else None
-    if kernel and packaged and kernel["status"] in KERNEL_OUTDATED:
-        reasons.append("kernel {running} runs, {expected} is installed".format(**kernel))
-    return {"required": bool(reasons), "since": since, "reasons": reasons}
-
-
-def _lines(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return sorted(set(stream.read().split()))
-    except OSError:
-        return []
+def measured_metrics(measurements):
+    """Metrics taken from the audit's measurements; one that ended with an error gives no metric."""
+    values = {entry["name"]: entry["value"] for entry in measurements if "value" in entry}
+    metrics = {}
+    if "packages.updates" in values:
+        updates = values["packages.updates"]
+        metrics["pending_updates"] = {scope: updates[scope]["count"] for scope in ("security", "other")}
+    if "system.restart" in values:
+        metrics["reboot_required"] = values["system.restart"]["required"]
+    if "system.stale_services" in values:
+        metrics["services_to_restart"] = values["system.stale_services"]["count"]
+    return metrics
 
 
 def read_metrics(directory):

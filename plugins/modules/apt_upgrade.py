@@ -19,7 +19,7 @@ description:
   - Waits for apt's locks and names their holder, finishes an interrupted dpkg run first, keeps local
     configuration files, never downgrades, never removes a package unless allowed, never touches a held
     package, never reboots.
-  - Says whether the host needs a reboot or service restarts (the latter with needrestart, when installed).
+  - Says whether the host needs a reboot or service restarts, with the probes the audit uses.
   - A security update is one offered by an archive whose name matches O(security_archives).
 options:
   scope:
@@ -36,11 +36,6 @@ options:
     default: ["*-security"]
   exclude:
     description: Shell patterns of package names that are left at the version they have, and reported.
-    type: list
-    elements: str
-    default: []
-  install:
-    description: Packages to install when missing, in the same transaction.
     type: list
     elements: str
     default: []
@@ -84,11 +79,10 @@ EXAMPLES = r"""
   vigie.msp.apt_upgrade:
     scope: security
 
-- name: Apply everything except the database server, and have needrestart report stale services
+- name: Apply everything except the database server
   vigie.msp.apt_upgrade:
     scope: all
     exclude: ["postgresql-*"]
-    install: [needrestart]
 """
 
 RETURN = r"""
@@ -99,21 +93,6 @@ withheld:
   sample: {"openssl": "held (apt-mark hold)"}
 held:
   description: All packages on hold.
-  returned: always
-  type: list
-  elements: str
-pending:
-  description: Updates the host knows of and does not have, after the run; null when that cannot be known.
-  returned: always
-  type: dict
-  sample: {"security": [{"name": "openssl", "from": "3.0.20-1", "to": "3.0.22-1"}], "other": []}
-reboot:
-  description: Whether the host needs a reboot, since when, why.
-  returned: always
-  type: dict
-  sample: {"required": false, "since": null, "reasons": []}
-services:
-  description: Services that still run files that were replaced; null when needrestart is not installed.
   returned: always
   type: list
   elements: str
@@ -129,7 +108,8 @@ vigie_changes:
   elements: dict
   sample: [{"kind": "package", "name": "openssl", "before": "3.0.20-1", "after": "3.0.22-1"}]
 vigie_measurements:
-  description: RV(pending), RV(withheld), RV(held), RV(reboot) and RV(services) as the ledger records them.
+  description:
+    - RV(withheld) and the audit's measurements of pending updates, holds, the index, restart, stale services.
   returned: always
   type: list
   elements: dict
@@ -145,7 +125,6 @@ OPTIONS = {
     "scope": {"type": "str", "required": True, "choices": ["security", "all"]},
     "security_archives": {"type": "list", "elements": "str", "default": ["*-security"]},
     "exclude": {"type": "list", "elements": "str", "default": []},
-    "install": {"type": "list", "elements": "str", "default": []},
     "index_max_age": {"type": "int", "default": 3600},
     "lock_timeout": {"type": "int", "default": 300},
     "min_free_mb": {"type": "int", "default": 300},
