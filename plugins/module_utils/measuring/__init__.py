@@ -65,6 +65,8 @@ def measure(names=None, seconds=WHOLE_HOST_SECONDS, probes=PROBES):
         taken[probe.name] = dict(answer, name=probe.name, time=iso(time.time()), source=probe.source)
     results = [taken[probe.name] for probe in wanted]
     known = {probe.name for probe in probes}
-    for name in sorted(set(names or ()) - known):
-        results.append({"name": name, "error": "no probe has this name", "time": iso(time.time()), "source": "vigie"})
-    return results
+    return results + [_nameless(name) for name in sorted(set(names or ()) - known)]
+
+
+def _nameless(name):
+    return {"name": name, "error": "no probe has this name", "time": iso(time.time()), "source": "vigie"}

@@ -12,8 +12,16 @@ SSHD = "/usr/sbin/sshd"
 # A connection from an address of documentation (RFC 5737): what an outsider would be offered.
 OUTSIDER = "host=outside.example,addr=192.0.2.1"
 KEPT = (
-    "permitrootlogin", "passwordauthentication", "kbdinteractiveauthentication", "challengeresponseauthentication",
-    "permitemptypasswords", "authenticationmethods", "usepam", "ciphers", "macs", "kexalgorithms",
+    "permitrootlogin",
+    "passwordauthentication",
+    "kbdinteractiveauthentication",
+    "challengeresponseauthentication",
+    "permitemptypasswords",
+    "authenticationmethods",
+    "usepam",
+    "ciphers",
+    "macs",
+    "kexalgorithms",
 )
 
 
@@ -23,7 +31,9 @@ def ssh():
         if os.path.exists("/usr/sbin/dropbear"):
             raise ProbeError("dropbear is the SSH server; its settings cannot be read")
         return absent("no SSH server is installed")
-    root, anyone = (ssh_settings(run([SSHD, "-T", "-C", "user=%s,%s" % (user, OUTSIDER)])) for user in ("root", "nobody"))
+    root, anyone = (
+        ssh_settings(run([SSHD, "-T", "-C", "user=%s,%s" % (user, OUTSIDER)])) for user in ("root", "nobody")
+    )
     return {
         "root_password_login": root.get("permitrootlogin") == "yes" and accepts_passwords(root),
         "password_login": accepts_passwords(anyone),
@@ -47,8 +57,12 @@ def accepts_passwords(settings):
     methods = settings.get("authenticationmethods", "any").split()
     if methods not in ([], ["any"]) and all("publickey" in method for method in methods):
         return False
-    interactive = settings.get("kbdinteractiveauthentication", settings.get("challengeresponseauthentication", "yes"))
-    return settings["passwordauthentication"] == "yes" or (interactive == "yes" and settings.get("usepam") == "yes")
+    interactive = settings.get(
+        "kbdinteractiveauthentication", settings.get("challengeresponseauthentication", "yes")
+    )
+    return settings["passwordauthentication"] == "yes" or (
+        interactive == "yes" and settings.get("usepam") == "yes"
+    )
 
 
 def empty_passwords():
@@ -77,14 +91,19 @@ def listeners():
         for suffix in ("", "6"):
             text = read_or_none("/proc/net/" + protocol + suffix) or ""
             found.update(parse_sockets(text, protocol))
-    return capped({"protocol": p, "address": a, "port": n} for p, a, n in sorted(found, key=lambda s: (s[0], s[2], s[1])))
+    return capped(
+        {"protocol": p, "address": a, "port": n}
+        for p, a, n in sorted(found, key=lambda s: (s[0], s[2], s[1]))
+    )
 
 
 def parse_sockets(text, protocol):
-    """(protocol, address, port) of each listening line of /proc/net/{tcp,udp}[6]: states 0A (tcp) and 07 (udp)."""
+    """(protocol, address, port) of each listening line of /proc/net: state 0A for tcp, 07 for udp."""
     state = "0A" if protocol == "tcp" else "07"
-    for address, port in re.findall(r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ %s " % state, text, re.MULTILINE):
-        words = [bytes.fromhex(address[i:i + 8])[::-1] for i in range(0, len(address), 8)]
+    for address, port in re.findall(
+        r"^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ %s " % state, text, re.MULTILINE
+    ):
+        words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
         shown = _address(b"".join(words))
         if not (shown.startswith("127.") or shown in ("::1", "::ffff:127.0.0.1")):
             yield protocol, shown, int(port, 16)

@@ -14,6 +14,7 @@ from .packages import without_credentials
 SOURCES = "/etc/apt/sources.list"
 LISTS = "/var/lib/apt/lists"
 UNCHECKED_OPTIONS = ("APT::Get::AllowUnauthenticated", "Acquire::AllowInsecureRepositories")
+PERIODIC = ("APT::Periodic::Update-Package-Lists", "APT::Periodic::Unattended-Upgrade")
 ONE_LINE = re.compile(r"^(deb|deb-src)\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*(.*)$")
 YES = ("yes", "true", "with", "on", "enable", "1")
 
@@ -25,14 +26,16 @@ def sources():
     entries = read_sources()
     settings = apt_settings()
     unchecked = [name for name in UNCHECKED_OPTIONS if settings.get(name, "").lower() in YES]
-    unchecked += ["%s: trusted=yes: %s %s" % (e["file"], e["uri"], e["suite"]) for e in entries if e["trusted"]]
+    unchecked += [
+        "%s: trusted=yes: %s %s" % (e["file"], e["uri"], e["suite"]) for e in entries if e["trusted"]
+    ]
     return {"entries": capped(entries), "unchecked": capped(unchecked)}
 
 
 def read_sources():
     """The enabled binary entries of sources.list and sources.list.d, in both formats."""
     found = []
-    for path in [SOURCES] + sorted(glob.glob(SOURCES + ".d/*")):
+    for path in [SOURCES, *sorted(glob.glob(SOURCES + ".d/*"))]:
         if not os.path.isfile(path):
             continue
         if path.endswith(".list"):
@@ -43,9 +46,14 @@ def read_sources():
 
 
 def _entry(path, uri, suite, options):
-    trusted = options.get("trusted", "no").lower() in YES or options.get("allow-insecure", "no").lower() in YES
+    trusted = (
+        options.get("trusted", "no").lower() in YES or options.get("allow-insecure", "no").lower() in YES
+    )
     return {
-        "file": path, "uri": without_credentials(uri), "suite": suite, "trusted": trusted,
+        "file": path,
+        "uri": without_credentials(uri),
+        "suite": suite,
+        "trusted": trusted,
         "signed_by": options.get("signed-by"),
     }
 
@@ -67,9 +75,17 @@ def stanza_entries(text, path):
     found = []
     for stanza in re.split(r"\n\s*\n", text):
         fields = _fields(stanza)
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in ("no", "false", "0"):
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in (
+            "no",
+            "false",
+            "0",
+        ):
             continue
-        pairs = [(uri, suite) for uri in fields.get("uris", "").split() for suite in fields.get("suites", "").split()]
+        pairs = [
+            (uri, suite)
+            for uri in fields.get("uris", "").split()
+            for suite in fields.get("suites", "").split()
+        ]
         found += [_entry(path, uri, suite, fields) for uri, suite in pairs]
     return found
 
@@ -94,9 +110,12 @@ def index():
     """When the package indexes were last refreshed, and which sources have none or an unsigned one.
 
     The time is that of lists/partial, which every `apt-get update` touches; the lists themselves carry
-    the server's times. {refreshed, sources, missing: [...], unsigned: [...], signed_at: oldest security Release}
+    the server's times. {refreshed, sources: how many, missing: [...], unsigned: [...], security_release}, the
+    last being the Date of the oldest security suite's Release.
     """
-    entries = [entry for entry in read_sources() if urlsplit(entry["uri"]).scheme not in ("cdrom", "file", "copy")]
+    entries = [
+        entry for entry in read_sources() if urlsplit(entry["uri"]).scheme not in ("cdrom", "file", "copy")
+    ]
     missing, unsigned, dates = [], [], []
     for entry in entries:
         place = os.path.join(LISTS, list_name(entry["uri"], entry["suite"]))
@@ -109,8 +128,11 @@ def index():
             missing.append(label)
     dated = sorted(date for date in dates if date)
     return {
-        "refreshed": iso(modified(LISTS + "/partial")), "sources": len(entries), "missing": capped(missing),
-        "unsigned": capped(unsigned), "security_release": dated[0] if dated else None,
+        "refreshed": iso(modified(LISTS + "/partial")),
+        "sources": len(entries),
+        "missing": capped(missing),
+        "unsigned": capped(unsigned),
+        "security_release": dated[0] if dated else None,
     }
 
 
@@ -119,7 +141,9 @@ def list_name(uri, suite):
     parts = urlsplit(uri)
     place = (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/")
     flat = suite.rstrip("/") if suite.endswith("/") else "dists/" + suite
-    return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*\x00-\x20\x7f-\uffff]', _quoted, place + "/" + flat).replace("/", "_")
+    return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*\x00-\x20\x7f-\uffff]', _quoted, place + "/" + flat).replace(
+        "/", "_"
+    )
 
 
 def _quoted(match):
@@ -138,7 +162,7 @@ def release_date(path):
 
 
 def apt_settings():
-    """apt's effective configuration as a flat mapping."""
+    """Apt's effective configuration as a flat mapping."""
     found = {}
     for line in run(["apt-config", "dump"]).splitlines():
         match = re.match(r'^(\S+) "(.*)";$', line)
@@ -148,14 +172,15 @@ def apt_settings():
 
 
 def automatic():
-    """Whether unattended upgrades are switched on and when they last ran: {enabled, missing: [...], last_run}."""
+    """Whether unattended upgrades are on, and when they last ran: {enabled, missing: [...], last_run}."""
     settings, missing = apt_settings(), []
     if not os.path.exists("/usr/bin/unattended-upgrade"):
         missing.append("unattended-upgrades is not installed")
-    for name in ("APT::Periodic::Update-Package-Lists", "APT::Periodic::Unattended-Upgrade"):
-        if settings.get(name, "0") in ("", "0"):
-            missing.append("%s is off" % name)
-    if has_systemd() and run(["systemctl", "is-active", "apt-daily-upgrade.timer"], accept=(0, 3, 4)).strip() != "active":
+    missing += ["%s is off" % name for name in PERIODIC if settings.get(name, "0") in ("", "0")]
+    if (
+        has_systemd()
+        and run(["systemctl", "is-active", "apt-daily-upgrade.timer"], accept=(0, 3, 4)).strip() != "active"
+    ):
         missing.append("apt-daily-upgrade.timer is not active")
     stamp = modified("/var/lib/apt/periodic/unattended-upgrades-stamp")
     return {"enabled": not missing, "missing": missing, "last_run": iso(stamp)}

@@ -63,8 +63,13 @@ def run(argv, seconds=10, accept=(0,)):
     name = os.path.basename(argv[0])
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
-            timeout=seconds, check=False,
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            timeout=seconds,
+            check=False,
         )
     except FileNotFoundError as error:
         raise ProbeError("%s is not installed" % name) from error
@@ -72,12 +77,14 @@ def run(argv, seconds=10, accept=(0,)):
         raise ProbeError("%s did not end within %d s" % (name, seconds)) from error
     if done.returncode not in accept:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ProbeError("%s ended with status %d: %s" % (name, done.returncode, words[0] if words else "no message"))
+        raise ProbeError(
+            "%s ended with status %d: %s" % (name, done.returncode, words[0] if words else "no message")
+        )
     return done.stdout.decode("utf-8", "replace")
 
 
 def in_container():
-    """The kind of container this host is ("podman", "docker", ...), or None on a machine with a kernel of its own."""
+    """The kind of container this host is ("podman", "docker", ...), or None on a machine of its own."""
     for path in CONTAINER_MARKS:
         if os.path.exists(path):
             return read_or_none(path) if path == CONTAINER_MARKS[0] else "container"

@@ -8,6 +8,7 @@ none of our file descriptors, so a survivor cannot keep the SSH connection open.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -17,6 +18,7 @@ import time
 from .common import ProbeError
 
 PARALLEL = 2
+MOST_DESCRIPTORS = 4096
 MOST_BYTES = 8 * 1024 * 1024
 
 
@@ -64,10 +66,9 @@ def _step(selector, running):
         elif len(child.answer) > MOST_BYTES:
             finished.append((child, {"error": "the measurement is larger than %d bytes" % MOST_BYTES}))
     done = [child for child, _answer in finished]
-    for child in running.values():
-        if child not in done and time.monotonic() >= child.expires:
-            finished.append((child, {"error": "timed out: did not end within its time budget"}))
-    return finished
+    late = {"error": "timed out: did not end within its time budget"}
+    expired = [child for child in running.values() if time.monotonic() >= child.expires]
+    return finished + [(child, late) for child in expired if child not in done]
 
 
 def _decode(answer):
@@ -95,10 +96,10 @@ def _be_child(probe, writer):
         kept = os.dup2(writer, 3, inheritable=False) if writer != 3 else writer
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
+        os.closerange(4, min(os.sysconf("SC_OPEN_MAX"), MOST_DESCRIPTORS))
         data = json.dumps(_clean(answer_of(probe))).encode("ascii")
         while data:
-            data = data[os.write(kept, data):]
+            data = data[os.write(kept, data) :]
     finally:
         os._exit(0)
 
@@ -112,7 +113,11 @@ def answer_of(probe):
     except ProbeError as error:
         return {"error": str(error)}
     except PermissionError as error:
-        return {"error": "needs root (%s)" % error.filename if os.geteuid() else "permission denied: %s" % error.filename}
+        return {
+            "error": "needs root (%s)" % error.filename
+            if os.geteuid()
+            else "permission denied: %s" % error.filename
+        }
     except Exception as error:  # an unforeseen state of a host must cost one measurement, not the audit
         return {"error": "%s: %s" % (type(error).__name__, error)}
 
@@ -132,10 +137,8 @@ def _end(child):
     """Kill the child's whole process group and reap it; never wait for one that cannot die."""
     os.close(child.pipe)
     for kill, target in ((os.killpg, child.pid), (os.kill, child.pid)):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(target, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     for _attempt in range(20):
         try:
             if os.waitpid(child.pid, os.WNOHANG)[0]:

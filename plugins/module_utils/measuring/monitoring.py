@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import glob
 import http.client
 import os
 import re
 
-from .common import ProbeError, capped, iso, modified
+from .common import ProbeError, iso, modified
 
 AGENT = ("127.0.0.1", 9100)
 TEXTFILES = "/var/lib/prometheus/node-exporter"
+COLLECTORS = ("backup", "patch")
 MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -37,19 +37,18 @@ def metrics_summary(body):
     count = len(re.findall(r"^node_[a-z]", body, re.MULTILINE))
     errors = re.search(r"^node_textfile_scrape_error(?:\{[^}]*\})? (\S+)$", body, re.MULTILINE)
     return {
-        "answers": count > 0, "reason": None if count else "the answer holds no node_ metric",
-        "node_metrics": count, "textfile_errors": int(float(errors.group(1))) if errors else None,
+        "answers": count > 0,
+        "reason": None if count else "the answer holds no node_ metric",
+        "node_metrics": count,
+        "textfile_errors": int(float(errors.group(1))) if errors else None,
     }
 
 
 def textfiles():
-    """Age of our metric files: {directory, files: [{name, modified}], oldest, oldest_name}."""
+    """When our metric files were last written: {directory, backup, patch}, null for one that is not there."""
     if os.path.exists(TEXTFILES) and not os.access(TEXTFILES, os.R_OK | os.X_OK):
         raise ProbeError("%s cannot be read" % TEXTFILES)
-    paths = glob.glob(TEXTFILES + "/vigie_*.prom")
-    dated = [(iso(modified(path)), os.path.basename(path)) for path in paths]
-    files = sorted(pair for pair in dated if pair[0])
-    return {
-        "directory": TEXTFILES, "files": capped({"name": name, "modified": time} for time, name in files),
-        "count": len(files), "oldest": files[0][0] if files else None, "oldest_name": files[0][1] if files else None,
-    }
+    found = {"directory": TEXTFILES}
+    for collector in COLLECTORS:
+        found[collector] = iso(modified("%s/vigie_%s.prom" % (TEXTFILES, collector)))
+    return found

@@ -54,8 +54,15 @@ def without_credentials(uri):
 
 def _entry(name, installed, candidate, security, origin, uri, held):
     return {
-        "name": name, "from": installed, "to": candidate, "security": security, "origin": origin,
-        "uri": without_credentials(uri) if uri else None, "held": held, "available": None, "basis": "unknown",
+        "name": name,
+        "from": installed,
+        "to": candidate,
+        "security": security,
+        "origin": origin,
+        "uri": without_credentials(uri) if uri else None,
+        "held": held,
+        "available": None,
+        "basis": "unknown",
     }
 
 
@@ -108,19 +115,28 @@ def _from_cache(apt_pkg):
         source = found or (candidate, candidate.file_list[0])
         origin, uri = locate(source[1])
         yield _entry(
-            package.get_fullname(True), installed.ver_str, (candidate if upgradable else source[0]).ver_str,
-            found is not None, origin, uri, package.selected_state == apt_pkg.SELSTATE_HOLD,
+            package.get_fullname(True),
+            installed.ver_str,
+            (candidate if upgradable else source[0]).ver_str,
+            found is not None,
+            origin,
+            uri,
+            package.selected_state == apt_pkg.SELSTATE_HOLD,
         )
 
 
 def _security_version(apt_pkg, newer, candidate, release):
-    """The oldest newer version from a security suite, with its place; beyond the candidate only of our release."""
+    """The oldest newer version from a security suite, with its place.
+
+    Versions beyond the candidate are hidden by a pin; they count only when they are made for our release.
+    """
     found = []
     for version in newer:
         beyond = candidate is None or apt_pkg.version_compare(version.ver_str, candidate.ver_str) > 0
-        for place in version.file_list:
-            if is_security(place[0].archive) and not (beyond and not same_release(place[0].version, release)):
-                found.append((version, place))
+        places = [place for place in version.file_list if is_security(place[0].archive)]
+        found += [
+            (version, place) for place in places if not beyond or same_release(place[0].version, release)
+        ]
     ordered = sorted(found, key=_by_version(apt_pkg))
     return ordered[0] if ordered else None
 
@@ -149,7 +165,7 @@ def _locator(apt_pkg, cache):
 
 def is_security(archive):
     """Whether a suite's name marks it as a security suite."""
-    return archive.endswith("-security") or archive.endswith("/updates")
+    return archive.endswith(("-security", "/updates"))
 
 
 def same_release(version, release):
@@ -166,17 +182,24 @@ def release_version():
 
 # -- without python3-apt -------------------------------------------------------------------------------
 
-WITHOUT_WRITING = ["-o", "Debug::NoLocking=1", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+WITHOUT_WRITING = [
+    "-o",
+    "Debug::NoLocking=1",
+    "-o",
+    "Dir::Cache::pkgcache=",
+    "-o",
+    "Dir::Cache::srcpkgcache=",
+]
 
 
 def simulated_updates():
     """The same list from apt-get's simulation; versions hidden by pins are not in it."""
-    text = run(["apt-get", "-s", "-q", "--ignore-hold"] + WITHOUT_WRITING + ["dist-upgrade"], seconds=20)
+    text = run(["apt-get", "-s", "-q", "--ignore-hold", *WITHOUT_WRITING, "dist-upgrade"], seconds=20)
     matches = [match for match in map(SIMULATED.match, text.splitlines()) if match]
     if not matches:
         return []
     names = [match.group(1) for match in matches[:MOST_PACKAGES]]
-    addresses = _addresses(run(["apt-get", "download", "--print-uris"] + WITHOUT_WRITING + names, seconds=20))
+    addresses = _addresses(run(["apt-get", "download", "--print-uris", *WITHOUT_WRITING, *names], seconds=20))
     held = _held()
     return [_simulated(match, addresses, held) for match in matches]
 

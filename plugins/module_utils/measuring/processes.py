@@ -35,9 +35,12 @@ def stale_services():
     services = sorted(found.values(), key=lambda service: (service["since"] or "", service["unit"]))
     dated = [service for service in services if service["since"]]
     return {
-        "count": len(services), "undated": len(services) - len(dated), "unread": unread,
+        "count": len(services),
+        "undated": len(services) - len(dated),
+        "unread": unread,
         "services": capped(services),
-        "oldest": dated[0]["since"] if dated else None, "oldest_name": dated[0]["unit"] if dated else None,
+        "oldest": dated[0]["since"] if dated else None,
+        "oldest_name": dated[0]["unit"] if dated else None,
     }
 
 
@@ -54,7 +57,7 @@ def _look(folder, found):
 
 
 def _replaced(path):
-    """When the file now at this path was put there: dpkg renames it into place, which sets its change time."""
+    """When the file now at this path was put there: dpkg renames it into place, which sets its ctime."""
     try:
         return iso(os.stat(path).st_ctime)
     except OSError:

@@ -11,7 +11,7 @@ LOCAL = {"btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "reiserfs", "vfat", "xf
 
 
 def filesystems():
-    """[{mount, type, size, used_percent, inodes_used_percent or null}], one per writable local file system."""
+    """[{mount, type, size, used_percent, inodes_used_percent}], one per writable local file system."""
     found, seen = [], set()
     for mount, kind, options in mounts(read_text("/proc/self/mounts")):
         if (kind in LOCAL or mount == "/") and "ro" not in options and os.path.isdir(mount):
@@ -39,7 +39,9 @@ def _usage(mount, kind):
     used = status.f_blocks - status.f_bfree
     inodes = status.f_files - status.f_ffree
     return {
-        "mount": mount, "type": kind, "size": status.f_blocks * status.f_frsize,
+        "mount": mount,
+        "type": kind,
+        "size": status.f_blocks * status.f_frsize,
         "used_percent": _percent(used, used + status.f_bavail),
         "inodes_used_percent": _percent(inodes, status.f_files) if status.f_files else None,
     }

@@ -8,7 +8,18 @@ import os
 import platform
 import re
 
-from .common import ProbeError, absent, capped, has_systemd, in_container, iso, modified, read_or_none, read_text, run
+from .common import (
+    ProbeError,
+    absent,
+    capped,
+    has_systemd,
+    in_container,
+    iso,
+    modified,
+    read_or_none,
+    read_text,
+    run,
+)
 from .support_dates import DATA, support_of
 
 RESTART_FLAG = "/run/reboot-required"
@@ -20,7 +31,7 @@ def kind():
 
 
 def release():
-    """The release and until when it is supported: {id, version, name, codename, supported_until, support, data}."""
+    """The release and its end: {id, version, name, codename, supported_until, support, data}."""
     text = read_or_none("/etc/os-release")
     if not text:
         raise ProbeError("/etc/os-release is missing or empty")
@@ -28,15 +39,18 @@ def release():
     system, version = fields.get("ID", ""), fields.get("VERSION_ID", "")
     known = support_of(system, version)
     return {
-        "id": system, "version": version, "name": fields.get("PRETTY_NAME", system),
+        "id": system,
+        "version": version,
+        "name": fields.get("PRETTY_NAME", system),
         "codename": known[0] if known else fields.get("VERSION_CODENAME"),
         "supported_until": known[1] + "T23:59:59Z" if known else None,
-        "support": known[2] if known else None, "data": DATA,
+        "support": known[2] if known else None,
+        "data": DATA,
     }
 
 
 def restart():
-    """Whether a restart is due and since when: {required, since, reasons: [...]}."""
+    """Whether a restart is due and since when: {required, reasons: [...], and a group of 0 or 1}."""
     reasons, since = [], []
     flagged = modified(RESTART_FLAG)
     if flagged is not None:
@@ -46,12 +60,19 @@ def restart():
     running = kernel()
     if running.get("current") is False:
         reasons.append("kernel %s is installed, %s runs" % (running["newest"], running["running"]))
-        since += [running["since"]] if running["since"] else []
-    return {"required": bool(reasons), "since": min(since) if since else None, "reasons": capped(reasons)}
+        since += [running["oldest"]] if running["oldest"] else []
+    return {
+        "required": bool(reasons),
+        "reasons": capped(reasons),
+        "count": int(bool(reasons)),
+        "undated": int(bool(reasons) and not since),
+        "oldest": min(since) if since else None,
+        "oldest_name": reasons[0] if reasons else None,
+    }
 
 
 def kernel():
-    """Whether the running kernel is the newest installed one: {running, newest, current, since}."""
+    """Whether the newest installed kernel runs: {running, newest, current, and a group of 0 or 1}."""
     container = in_container()
     if container:
         return absent("%s: the kernel belongs to the machine below" % container)
@@ -62,12 +83,21 @@ def kernel():
     if not installed:
         raise ProbeError("the running kernel is a package's, but no kernel package is installed any more")
     newest = _newest(installed)
-    since = modified("/var/lib/dpkg/info/%s.list" % newest[0])
-    return {"running": running, "newest": newest[1], "current": running == newest[1], "since": iso(since)}
+    since = None if running == newest[1] else iso(modified("/var/lib/dpkg/info/%s.list" % newest[0]))
+    outdated = int(running != newest[1])
+    return {
+        "running": running,
+        "newest": newest[1],
+        "current": not outdated,
+        "count": outdated,
+        "undated": int(outdated and since is None),
+        "oldest": since,
+        "oldest_name": newest[0] if since else None,
+    }
 
 
 def _running_kernel():
-    """(package version of the running kernel, whether a distribution built it), from what the kernel says of itself."""
+    """(package version, whether a distribution built it), from what the running kernel says of itself."""
     signature = read_or_none("/proc/version_signature")
     if signature:  # Ubuntu 5.15.0-91.101-generic 5.15.131
         return "-".join(signature.split()[1].split("-")[:2]), True
@@ -115,7 +145,11 @@ def clock():
         fields = run(["chronyc", "-c", "tracking"], seconds=5).strip().split(",")
         if len(fields) < 14:
             raise ProbeError("chronyc -c tracking gave %d fields" % len(fields))
-        return {"synchronised": fields[13] == "Normal", "offset_seconds": abs(float(fields[4])), "by": "chrony"}
+        return {
+            "synchronised": fields[13] == "Normal",
+            "offset_seconds": abs(float(fields[4])),
+            "by": "chrony",
+        }
     if not has_systemd():
         raise ProbeError("neither chrony nor systemd: nothing says whether the clock is synchronised")
     text = run(["timedatectl", "show", "-p", "NTPSynchronized", "--value"], seconds=5).strip()
@@ -123,7 +157,7 @@ def clock():
 
 
 def logs():
-    """Whether logs outlive a restart: {persistent, journal: persistent|volatile|off, syslog: name or null}."""
+    """Whether logs outlive a restart: {persistent, journal: persistent, volatile or off, syslog}."""
     journal, syslog = _journal(), _syslog()
     return {"persistent": journal == "persistent" or syslog is not None, "journal": journal, "syslog": syslog}
 
@@ -132,7 +166,11 @@ def _journal():
     if not has_systemd():
         return "off"
     storage = "auto"
-    for pattern in ("/usr/lib/systemd/journald.conf.d/*.conf", "/etc/systemd/journald.conf", "/etc/systemd/journald.conf.d/*.conf"):
+    for pattern in (
+        "/usr/lib/systemd/journald.conf.d/*.conf",
+        "/etc/systemd/journald.conf",
+        "/etc/systemd/journald.conf.d/*.conf",
+    ):
         for path in sorted(glob.glob(pattern)):
             for value in re.findall(r"^\s*Storage\s*=\s*(\S+)", read_text(path), re.MULTILINE):
                 storage = value.lower()
