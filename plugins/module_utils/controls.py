@@ -49,7 +49,8 @@ def evaluate(controls, measurements, parameters, now):
         now: The moment of judgement, a datetime with a zone. Ages count up to it, validity ends against it.
 
     Returns:
-        Mappings {control, title, family, severity, state, detail, observed, expected, measured_at, valid_until}.
+        Mappings of control, title, family, severity, state, detail, observed, expected, remedy, measured_at
+        and valid_until; texts in English.
     """
     now = now.astimezone(timezone.utc)
     results = {control.id: _judge(control, measurements, parameters, now) for control in controls}
@@ -68,6 +69,7 @@ def _judge(control, measurements, parameters, now):
         "detail": "",
         "observed": "",
         "expected": "",
+        "remedy": control.remedy["en"],
         "measured_at": None,
         "valid_until": None,
     }
