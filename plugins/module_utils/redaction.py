@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 MASK = "********"
 
@@ -36,13 +38,13 @@ _SHAPES = (
 )
 
 
-def forms(content):
+def forms(content: str) -> set[str]:
     """The strings to mask for one secret file: each line that is long enough, plain and as JSON writes it.
 
     A line of Ansible's password lookup may end in `` salt=...``; the password before it is a secret by itself.
     Armour lines of keys (``-----BEGIN``) are public.
     """
-    found = set()
+    found: set[str] = set()
     for line in content.splitlines():
         line = line.strip()
         for text in (line, line.split(" salt=")[0]):
@@ -61,22 +63,22 @@ class Redactor:
             since a run generates secrets while it goes on.
     """
 
-    def __init__(self, directories=()):
+    def __init__(self, directories: Iterable[str] = ()) -> None:
         self._directories = set(directories)
-        self._files = {}
-        self._secrets = ()
+        self._files: dict[str, tuple[tuple[int, ...], set[str]]] = {}
+        self._secrets: tuple[str, ...] = ()
 
-    def watch(self, directory):
+    def watch(self, directory: str) -> None:
         """Also mask what is in the files below ``directory``."""
         if directory not in self._directories:
             self._directories.add(directory)
             self.refresh()
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Read secret files that are new or have changed. Files that cannot be read are not secrets we can show."""
         changed = False
         for path, state in _walk(self._directories):
-            if self._files.get(path, (None,))[0] != state:
+            if path not in self._files or self._files[path][0] != state:
                 self._files[path] = (state, forms(_read(path)))
                 changed = True
         if changed:
@@ -84,7 +86,7 @@ class Redactor:
             # Longest first: a secret that contains another must go whole.
             self._secrets = tuple(sorted(known, key=lambda text: (-len(text), text)))
 
-    def text(self, text):
+    def text(self, text: str) -> str:
         """``text`` without secrets."""
         for secret in self._secrets:
             if secret in text:
@@ -93,7 +95,7 @@ class Redactor:
             text = pattern.sub(replacement, text)
         return text
 
-    def value(self, value, key=""):
+    def value(self, value: Any, key: str = "") -> Any:
         """``value`` (plain JSON types) without secrets, ``key`` being the name it is stored under."""
         if isinstance(value, str):
             if _SECRET_KEY.search(key) and not _HARMLESS.match(value):
@@ -106,7 +108,7 @@ class Redactor:
         return value
 
 
-def _walk(directories):
+def _walk(directories: Iterable[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """(path, state) of each file below ``directories``; state changes whenever the content may have."""
     for directory in sorted(directories):
         for folder, _folders, names in os.walk(directory):
@@ -120,7 +122,7 @@ def _walk(directories):
                     yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def _read(path):
+def _read(path: str) -> str:
     try:
         with open(path, "rb") as handle:
             return handle.read().decode("utf-8", "replace")

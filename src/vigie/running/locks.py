@@ -1,0 +1,59 @@
+"""One run at a time per client. The kernel drops the lock with the process, so a dead run blocks nobody."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vigie.errors import BusyError
+from vigie.state import StateDirectory, private_directory
+
+
+@contextmanager
+def client_lock(state: StateDirectory, client: str, run_id: str = "") -> Iterator[None]:
+    """Hold the client's lock.
+
+    Args:
+        state: The provider's state directory.
+        client: Slug of the client, or ``provider``.
+        run_id: Named to whoever finds the client busy.
+
+    Raises:
+        BusyError: Another process, or another thread of this one, holds it.
+    """
+    path = state.lock(client)
+    private_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _busy(path, client) from error
+        note_holder(descriptor, run_id)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def note_holder(descriptor: int, run_id: str) -> None:
+    """Write into the lock file who holds it; for people, the lock itself does not depend on it."""
+    note = {"pid": os.getpid(), "run": run_id, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(note).encode(), 0)
+
+
+def _busy(path: Path, client: str) -> BusyError:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        holder = f"process {note['pid']}, run {note['run'] or 'starting'}, since {note['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        holder = "another process"
+    return BusyError(
+        f"client '{client}' is busy: {holder} holds {path}",
+        "wait for it to end and try again; a dead process holds no lock",
+    )
