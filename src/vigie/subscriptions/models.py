@@ -39,14 +39,14 @@ WINDOWED: frozenset[str] = frozenset({"patch"})
 Language = Literal["en", "fr"]
 Priority = Literal["p1", "p2", "p3"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Money = Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)]
+Money = Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2, strict=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class _Strict(BaseModel):
     """A mapping in which an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Audit(_Strict):

@@ -32,7 +32,7 @@ def load(directory: Path) -> tuple[Provider, Inventory, dict[str, Fleet]]:
     """
     seen = survey(directory)
     if seen.problems or seen.provider is None or seen.inventory is None:
-        raise ConfigurationError(seen.problems, "vigie check lists these problems; nothing was done")
+        raise ConfigurationError(seen.problems, "nothing was done; `vigie check` shows whether all is mended")
     return seen.provider, seen.inventory, seen.fleets
 
 
