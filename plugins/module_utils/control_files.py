@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from typing import Any
 
 from ansible_collections.vigie.msp.plugins.module_utils.control_rules import COMPARISONS, UNITS
 from ansible_collections.vigie.msp.plugins.module_utils.documents import (
@@ -52,7 +53,7 @@ class Control:
         mapping: By framework, {reference, checked}.
     """
 
-    def __init__(self, family, entry):
+    def __init__(self, family: str, entry: dict[str, Any]) -> None:
         self.family = family
         self.id, self.severity, self.measurement = entry["id"], entry["severity"], entry["measurement"]
         self.title, self.rationale, self.remedy = entry["title"], entry["rationale"], entry["remedy"]
@@ -65,7 +66,7 @@ class Control:
         self.parameters = tuple(dict.fromkeys(list(entry.get("applies_when", ())) + used))
 
 
-def load_controls(directory):
+def load_controls(directory: str | os.PathLike[str]) -> tuple[Control, ...]:
     """All controls of the *.yml files of a directory, in the order of file names and entries.
 
     Raises:

@@ -7,7 +7,9 @@ measured: no measurement is ``unknown``, a measurement that failed or makes no s
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from ansible_collections.vigie.msp.plugins.module_utils.control_files import (
     Control,
@@ -39,7 +41,9 @@ LONGEST_VALIDITY = timedelta(days=36525)
 SPARE_CADENCES, SPARE_TIME = 2, timedelta(hours=1)
 
 
-def evaluate(controls, measurements, parameters, now):
+def evaluate(
+    controls: Iterable[Control], measurements: Mapping[str, Any], parameters: Mapping[str, Any], now: datetime
+) -> list[dict[str, Any]]:
     """One result per control, in the order of the controls.
 
     Args:
@@ -134,12 +138,20 @@ def _compare(control, value, parameters, now):
     outcomes = [_condition(condition, value, parameters, now) for condition in control.assessment]
     worst = min(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.state))
     told = outcomes if worst.state == COMPLIANT else [worst]
+    labels = [_label(control, outcomes, outcome) for outcome in told]
     return {
         "state": worst.state,
         "detail": worst.detail,
-        "observed": "; ".join(outcome.observed for outcome in told),
-        "expected": "; ".join(outcome.expected for outcome in told),
+        "observed": "; ".join(label + outcome.observed for label, outcome in zip(labels, told, strict=True)),
+        "expected": "; ".join(label + outcome.expected for label, outcome in zip(labels, told, strict=True)),
     }
+
+
+def _label(control, outcomes, outcome):
+    """What an outcome speaks of, where a control has several conditions and the words do not say it."""
+    condition = control.assessment[outcomes.index(outcome)]
+    unclear = len(outcomes) > 1 and not condition["compare"].startswith("is_")
+    return "%s: " % condition["field"].replace("_", " ") if unclear and "field" in condition else ""
 
 
 def _condition(condition, value, parameters, now):
@@ -153,7 +165,7 @@ def _condition(condition, value, parameters, now):
         return Outcome(ERROR, "", "", "the value cannot be compared (%s)" % type(error).__name__)
 
 
-def validity_of(control, parameters):
+def validity_of(control: Control, parameters: Mapping[str, Any]) -> timedelta:
     """How long a measurement counts: the control's own, or two audit cadences and an hour (2 h at least)."""
     validity = control.validity
     if isinstance(validity, dict):

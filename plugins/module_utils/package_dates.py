@@ -22,6 +22,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.vigie.msp.plugins.module_utils.measuring.common import iso
@@ -34,6 +37,7 @@ FIRST_DEB = 725846400
 THREADS = 6
 TOTAL_SECONDS = 6.0
 ANSWER_SECONDS = 2.0
+MOST_FAILURES = 3
 REST_SECONDS = 300
 """How long a mirror that did not answer is left alone."""
 
@@ -45,7 +49,7 @@ class RefusedError(Exception):
 class Cache:
     """Build times by address, and which mirrors rest; every failure to read or write is a miss."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | None) -> None:
         self.directory = directory
 
     def _path(self, kind, key):
@@ -145,7 +149,7 @@ def fetch_build_time(uri, private=False):
 def build_times(uris, cache, seconds=TOTAL_SECONDS, fetch=fetch_build_time):
     """Build epochs by address, as many as can be had within ``seconds``; the rest is simply absent.
 
-    A mirror that fails once is not asked again for a while, so a dead one costs one timeout, not one each.
+    A mirror that only fails is not asked again for a while, so a dead one costs one timeout, not one each.
     """
     uris = list(dict.fromkeys(uris))
     found = {uri: built for uri, built in ((uri, cache.get(uri)) for uri in uris) if built}
@@ -156,7 +160,7 @@ def build_times(uris, cache, seconds=TOTAL_SECONDS, fetch=fetch_build_time):
     pool = concurrent.futures.ThreadPoolExecutor(THREADS)
     futures = {pool.submit(asker.ask, uri): uri for uri in missing}
     done, _late = concurrent.futures.wait(futures, timeout=seconds)
-    pool.shutdown(wait=False)
+    pool.shutdown(wait=False, cancel_futures=True)
     found.update((futures[future], future.result()) for future in done if future.result())
     return found
 
@@ -165,27 +169,38 @@ class _Asker:
     """Asks for one address at a time, skipping mirrors that failed and everything after the deadline."""
 
     def __init__(self, cache, fetch, deadline):
-        self.cache, self.fetch, self.deadline, self.failed = cache, fetch, deadline, set()
+        self.cache, self.fetch, self.deadline = cache, fetch, deadline
+        self.failures, self.answered = Counter(), set()
 
     def ask(self, uri):
         """The build epoch or None; never raises."""
         mirror = urlsplit(uri).netloc
-        if time.monotonic() >= self.deadline or mirror in self.failed or self.cache.rests(mirror):
+        if time.monotonic() >= self.deadline or self._gave_up(mirror):
             return None
         try:
             built = self.fetch(uri)
         except RefusedError:
             return None
         except (OSError, ValueError):
-            self.failed.add(mirror)
-            self.cache.let_rest(mirror)
+            self._failed(mirror)
             return None
+        self.answered.add(mirror)
         if built:
             self.cache.put(uri, built)
         return built
 
+    def _gave_up(self, mirror):
+        tried = self.failures[mirror] >= MOST_FAILURES and mirror not in self.answered
+        return tried or (mirror not in self.answered and self.cache.rests(mirror))
 
-def date_updates(measurements, cache, **options):
+    def _failed(self, mirror):
+        """One slow package is no dead mirror; several failures and no answer are."""
+        self.failures[mirror] += 1
+        if self.failures[mirror] >= MOST_FAILURES and mirror not in self.answered:
+            self.cache.let_rest(mirror)
+
+
+def date_updates(measurements: Iterable[dict[str, Any]], cache: Cache, **options: Any) -> None:
     """Add to the measurement packages.updates when each fix became available, and on what basis.
 
     Works in place; anything unexpected in what the host said leaves it undated, and so never compliant.

@@ -45,6 +45,8 @@ def stale_services():
 
 
 def _look(folder, found):
+    if not _ours(folder):
+        return
     files = CODE.findall(read_text(folder + "/maps", MOST_MAPS))
     unit = UNIT.search(read_text(folder + "/cgroup")) if files else None
     if not unit:
@@ -54,6 +56,13 @@ def _look(folder, found):
     known = found.setdefault(entry["unit"], entry)
     if entry["since"] and (not known["since"] or entry["since"] < known["since"]):
         found[entry["unit"]] = entry
+
+
+def _ours(folder):
+    """Whether a process sees the same files as we do: those of containers on this machine do not."""
+    return os.path.samefile(folder + "/root", "/") and os.path.samefile(
+        folder + "/ns/pid", "/proc/self/ns/pid"
+    )
 
 
 def _replaced(path):

@@ -1,7 +1,143 @@
-"""Not written yet."""
+"""``vigie audit localhost``: what a tier would demand of this very machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
+
+from vigie.cli.context import AsJson, err, finish, out, print_json, reports_errors
+from vigie.errors import ExitCode, UsageError
+
+COLOURS = {
+    "compliant": "green",
+    "non_compliant": "bold red",
+    "error": "red",
+    "unknown": "yellow",
+    "not_applicable": "dim",
+    "waived": "cyan",
+}
+SHOWN_FIRST = ("non_compliant", "error", "unknown", "compliant", "not_applicable", "waived")
+SEVERITIES = ("critical", "high", "medium", "low")
 
 
 def register(app: typer.Typer) -> None:
-    """Add nothing."""
+    """Add ``vigie audit``."""
+    group = typer.Typer(help="Measure this machine, read-only.", no_args_is_help=True)
+    group.command("localhost")(localhost)
+    # A group of one command would otherwise become that command, and `vigie audit localhost` an error.
+    group.callback()(_nothing)
+    app.add_typer(group, name="audit")
+
+
+def _nothing() -> None:
+    """Measure this machine, read-only."""
+
+
+@reports_errors
+def localhost(
+    tier: Annotated[str, typer.Option("--tier", "-t", help="The tier to judge by.")] = "silver",
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory",
+            "-i",
+            envvar="VIGIE_INVENTORY",
+            help="A provider's directory, for its catalogue.",
+            show_default="the catalogue Vigie ships",
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask package mirrors how old pending updates are.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure this machine, read-only, and show what a tier would demand of it.
+
+    Needs no root, no inventory and no containers; without root a few things cannot be read, and are then
+    errors, never passes. Ends with 3 when something is not compliant, 5 when something is unknown.
+    """
+    # Imported when used: `vigie --help` should not wait for the catalogue's and the evaluator's imports.
+    from vigie.compliance.localhost import audit
+
+    parameters = _parameters(tier, inventory)
+    if not as_json and err.is_terminal:
+        with err.status("measuring this machine …"):
+            results, measurements = audit(parameters, date_updates=not offline)
+    else:
+        results, measurements = audit(parameters, date_updates=not offline)
+    score = _score(results)
+    if as_json:
+        print_json(
+            {
+                "tier": tier,
+                "parameters": parameters,
+                "score": score,
+                "results": results,
+                "measurements": measurements,
+            }
+        )
+    else:
+        _show(tier, results, score)
+    finish(exit_code(results))
+
+
+def _parameters(tier: str, inventory: Path | None) -> dict[str, Any]:
+    from vigie.subscriptions.loading import default_catalogue, load_catalogue
+
+    catalogue = load_catalogue(inventory) if inventory else default_catalogue()
+    if tier not in catalogue.tiers:
+        raise UsageError(
+            f"there is no tier '{tier}' in the catalogue", hint=f"Known tiers: {', '.join(catalogue.tiers)}."
+        )
+    return catalogue.tiers[tier].audit_parameters
+
+
+def exit_code(results: list[dict[str, Any]]) -> ExitCode:
+    """What the states found amount to; nothing assessed is unknown, never fine."""
+    states = {result["state"] for result in results}
+    if states & {"non_compliant", "error"}:
+        return ExitCode.NON_COMPLIANT
+    return ExitCode.UNKNOWN if "unknown" in states or "compliant" not in states else ExitCode.OK
+
+
+def _score(results: list[dict[str, Any]]) -> Any:
+    from vigie.compliance.score import score
+
+    return score(results)
+
+
+def _show(tier: str, results: list[dict[str, Any]], score: Any) -> None:
+    table = Table(title=f"This machine against the tier {tier}", title_justify="left", expand=False)
+    for heading in ("control", "title", "severity", "state", "observed", "the tier demands", "remedy"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("control", "severity"))
+    for result in sorted(results, key=_order):
+        table.add_row(*_row(result))
+    out.print(table)
+    out.print(str(score), markup=False)
+
+
+def _order(result: dict[str, Any]) -> tuple[int, int, str]:
+    return SHOWN_FIRST.index(result["state"]), SEVERITIES.index(result["severity"]), result["control"]
+
+
+def _row(result: dict[str, Any]) -> list[Text]:
+    state = result["state"]
+    failing = state in ("non_compliant", "error", "unknown")
+    seen = "; ".join(part for part in (result["observed"], result["detail"]) if part)
+    texts = [
+        Text(result["control"]),
+        Text(result["title"]),
+        Text(result["severity"]),
+        Text(state.replace("_", " "), style=COLOURS[state]),
+        Text(seen),
+        Text(result["expected"]),
+        Text(result["remedy"] if failing else ""),
+    ]
+    if state == "not_applicable":
+        for text in texts:
+            text.stylize("dim")
+    return texts
