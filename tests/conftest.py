@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.lab import Host, Lab, LabError, unavailable_reason
-from tests.lab.lab import lab_names, lab_root
+from tests.lab.lab import lab_root, leftovers_of_pytest
 from tests.lab.podman import WAY_OUT, Podman
 
-OWN_LABS = re.compile(r"^pytest-(\d+)(-\d+)?$")
+_lab_tests_ran = pytest.StashKey[bool]()
 _numbers = itertools.count(1)
 
 
@@ -28,20 +26,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"VIGIE_REQUIRE_LAB=1, but {reason}. {WAY_OUT}", pytrace=False)
     if reason:
         pytest.skip(reason)
+    item.session.stash[_lab_tests_ran] = True
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove labs that this session, or an earlier one that was killed, left behind."""
-    if unavailable_reason() is None:
+    if session.stash.get(_lab_tests_ran, False):
         with contextlib.suppress(LabError):
-            for name in _abandoned(lab_names(Podman(lab_root()))):
+            for name in leftovers_of_pytest(Podman(lab_root())):
                 Lab(name).down()
-
-
-def _abandoned(names: list[str]) -> list[str]:
-    """Labs of this pytest process, and of pytest processes that are gone."""
-    matches = [match for match in map(OWN_LABS.match, names) if match]
-    return [m.group() for m in matches if int(m[1]) == os.getpid() or not Path(f"/proc/{m[1]}").exists()]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ansible inventory of the running scenario: the hosts of its lab. Empty before `create` and after `destroy`."""
+"""Ansible inventory of the running scenario: its lab's hosts; empty before `create`, after `destroy`."""
 
 from __future__ import annotations
 

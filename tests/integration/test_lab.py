@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab import Host, Lab, LabError
 from tests.lab.images import SUITES
-from tests.lab.lab import REPOSITORY_ROOT
+from tests.lab.podman import REPOSITORY_ROOT
 
 pytestmark = pytest.mark.lab
 

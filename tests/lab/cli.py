@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.lab import images, podman
+from tests.lab import images
 from tests.lab.errors import LabError
 from tests.lab.install import install
-from tests.lab.lab import HostSpec, Lab, lab_names, lab_root
-from tests.lab.podman import Podman
+from tests.lab.lab import HostSpec, Lab, lab_names, lab_root, leftovers_of_pytest, molecule_labs
+from tests.lab.podman import Podman, require
 from tests.lab.progress import Progress
 
 EXIT_ERROR = 1
@@ -57,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--connection", type=Path, metavar="PATH", help="write an inventory of connection variables"
     )
-    command("down", _down, "remove the lab's hosts, network and files")
+    down = command("down", _down, "remove the lab's hosts, network and files")
+    down.add_argument(
+        "--all-tests", action="store_true", help="instead: labs of Molecule, and of dead pytests"
+    )
     command("list", _list, "show the lab's hosts")
     command("labs", _labs, "show the labs on this machine")
     command("inventory", _inventory, "print an Ansible inventory of the lab")
@@ -69,11 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         ("start", _start, "switch hosts on again"),
     ):
         command(name, act, summary).add_argument("host", nargs="+")
-    for name, act, summary in (
+    for name, reach, summary in (
         ("ssh", _ssh, "log in to a host, or run a command there, over SSH"),
         ("exec", _exec, "run a command on a host through Podman"),
     ):
-        sub = command(name, act, summary)
+        sub = command(name, reach, summary)
         sub.add_argument("host")
         sub.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
     return parser
@@ -82,13 +85,13 @@ def _parser() -> argparse.ArgumentParser:
 def _up(options: argparse.Namespace, progress: Progress) -> None:
     from tests.lab import inventory
 
-    lab = Lab(options.lab, progress)
     wanted = {name: HostSpec(suite) for name, suite in map(_pair, options.hosts)}
     if options.from_inventory:
         found = inventory.read_hosts(options.from_inventory)
         wanted |= {name: HostSpec(suite, address) for name, (suite, address) in found.items()}
     if not wanted:
         raise LabError("no host named: give HOST=SUITE or --from-inventory FILE")
+    lab = Lab(options.lab, progress)
     lab.up(wanted)
     if options.known_hosts:
         options.known_hosts.write_text(lab.known_hosts.read_text())
@@ -107,8 +110,13 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _down(options: argparse.Namespace, progress: Progress) -> None:
-    removed = Lab(options.lab).down()
-    progress.say(f"lab {options.lab}: removed {', '.join(removed) or 'nothing'}")
+    names = [options.lab]
+    if options.all_tests:
+        podman = Podman(lab_root())
+        names = [*leftovers_of_pytest(podman), *molecule_labs(podman)]
+    for name in names:
+        removed = Lab(name).down()
+        progress.say(f"lab {name}: removed {', '.join(removed) or 'nothing'}")
 
 
 def _list(options: argparse.Namespace, progress: Progress) -> None:
@@ -144,9 +152,8 @@ def _images(options: argparse.Namespace, progress: Progress) -> None:
 
 
 def _install(options: argparse.Namespace, progress: Progress) -> None:
-    done = install(progress)
-    progress.say(f"installed: {', '.join(done)}" if done else "nothing to install")
-    podman.require()
+    install()
+    require()
 
 
 def _stop(options: argparse.Namespace, progress: Progress) -> None:

@@ -59,8 +59,11 @@ def read_hosts(path: Path) -> dict[str, tuple[str, str | None]]:
     except (OSError, yaml.YAMLError) as error:
         raise LabError(f"{path}: cannot read the inventory: {error}") from error
     merged: dict[str, dict[str, Any]] = {}
-    for name, variables in _walk(tree):
-        merged.setdefault(name, {}).update(variables)
+    try:
+        for name, variables in _walk(tree):
+            merged.setdefault(name, {}).update(variables)
+    except LabError as error:
+        raise LabError(f"{path}: {error}") from error
     if not merged:
         raise LabError(f"{path}: no hosts in this inventory")
     for name, variables in merged.items():
@@ -75,6 +78,9 @@ def _walk(groups: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every host entry of a group tree, with the variables written beside it."""
     for group in groups.values() if isinstance(groups, dict) else ():
         if isinstance(group, dict):
-            for name, variables in (group.get("hosts") or {}).items():
+            hosts = group.get("hosts") or {}
+            if not isinstance(hosts, dict):
+                raise LabError(f"`hosts` must be a mapping, not {hosts!r}")
+            for name, variables in hosts.items():
                 yield name, variables or {}
             yield from _walk(group.get("children"))

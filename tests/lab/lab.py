@@ -14,19 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import images, inventory, keys, network
+from tests.lab import images, inventory, keys, machine, network
 from tests.lab.errors import LabError
 from tests.lab.host import Host
-from tests.lab.podman import Podman
+from tests.lab.podman import REPOSITORY_ROOT, Podman
 from tests.lab.progress import Progress
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,40}$")
 LABEL = "vigie.lab"
-REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+PYTEST_LAB = re.compile(r"^pytest-(\d+)(-.*)?$")  # the process that made it
+MOLECULE_PREFIX = "mol-"
 # systemd needs it to make a unit's sandbox (ProtectSystem=, PrivateTmp=, DynamicUser=). Without it those
-# settings are silently not applied, so a unit that breaks on a real host would pass here; and where cgroups are
-# version 1 the user manager's stop hangs for 90 s, and with it the next login.
-CAPABILITIES = ("--cap-add", "SYS_ADMIN")
+# settings are silently not applied, so a unit that breaks on a real host would pass here; and where cgroups
+# are version 1 the user manager's stop hangs for 90 s, and with it the next login. AppArmor's profile for
+# containers, where there is one, forbids the same mounts.
+PRIVILEGES = ("--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined")
 FIRST_HOST = 10  # addresses are given from the tenth of the network on
 
 
@@ -41,6 +43,17 @@ class HostSpec:
 def lab_root() -> Path:
     """Where labs keep their keys and inventories: $VIGIE_LAB_DIR, else `.lab` in the repository."""
     return Path(os.environ.get("VIGIE_LAB_DIR") or REPOSITORY_ROOT / ".lab").resolve()
+
+
+def leftovers_of_pytest(podman: Podman) -> list[str]:
+    """Labs of this pytest process, and of pytest processes that are gone."""
+    matches = [match for match in map(PYTEST_LAB.match, lab_names(podman)) if match]
+    return [m.group() for m in matches if int(m[1]) == os.getpid() or not Path(f"/proc/{m[1]}").exists()]
+
+
+def molecule_labs(podman: Podman) -> list[str]:
+    """Labs of Molecule scenarios, whether they run or were left behind."""
+    return [name for name in lab_names(podman) if name.startswith(MOLECULE_PREFIX)]
 
 
 def lab_names(podman: Podman) -> list[str]:
@@ -91,6 +104,7 @@ class Lab:
             new = {name: spec for name, spec in specs.items() if name not in known}
             tags = images.ensure(self.podman, (spec.suite for spec in new.values()), self.progress)
             public_key = keys.ensure_key(self.directory).with_suffix(".pub").read_text()
+            machine.make_room(_running(self.podman) + len(specs), self.progress)
             net = network.ensure(self.podman, self.name, [s.address for s in specs.values() if s.address])
             addresses = _allocate(net, {host.address for host in known.values()}, new)
             with ThreadPoolExecutor(max_workers=4) as pool:
@@ -181,7 +195,7 @@ class Lab:
             "run",
             "--detach",
             "--systemd=always",
-            *CAPABILITIES,
+            *PRIVILEGES,
             "--name",
             container,
             "--hostname",
@@ -238,6 +252,11 @@ class Lab:
             yield
 
 
+def _running(podman: Podman) -> int:
+    """How many containers run on this machine, of whichever lab."""
+    return len(podman.call("ps", "--quiet").stdout.split())
+
+
 def _check_name(what: str, name: str) -> None:
     if not NAME.match(name):
         raise LabError(f"{what} name {name!r}: use lower-case letters, digits and dashes, at most 41 of them")
@@ -272,5 +291,8 @@ def _allocate(net: ipaddress.IPv4Network, taken: set[str], new: Mapping[str, Hos
     )
     for name, spec in new.items():
         if not spec.address:
-            result[name] = next(free)
+            address = next(free, None)
+            if address is None:
+                raise LabError(f"no free address left in {net} for {name}")
+            result[name] = address
     return result

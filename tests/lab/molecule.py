@@ -15,7 +15,8 @@ from pathlib import Path
 import yaml
 
 from tests.lab.errors import LabError
-from tests.lab.lab import REPOSITORY_ROOT, Lab
+from tests.lab.lab import MOLECULE_PREFIX, Lab
+from tests.lab.podman import REPOSITORY_ROOT
 from tests.lab.progress import Progress
 
 
@@ -30,7 +31,7 @@ class Platform:
 
 def lab_name(scenario: str) -> str:
     """The lab of a scenario."""
-    return "mol-" + scenario.replace("_", "-").replace("/", "-").lower()
+    return MOLECULE_PREFIX + scenario.replace("_", "-").replace("/", "-").lower()
 
 
 def platforms(molecule_file: str) -> list[Platform]:

@@ -12,12 +12,13 @@ from typing import Any
 
 from tests.lab.errors import LabError, LabUnavailableError
 
-PACKAGES = ("podman", "runc", "iptables", "netavark", "aardvark-dns", "mmdebstrap", "openssh-client")
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = "podman runc iptables netavark aardvark-dns mmdebstrap openssh-client"  # a subset of bindep.txt
 CAP_SYS_RESOURCE = 24
 HIGHEST_LIMIT = 16384  # Podman lowers its own nproc limit to 32768 and cannot give more than it has
 WAY_OUT = (
-    f"Install what the lab needs with `python -m tests.lab install` (apt-get install "
-    f"{' '.join(PACKAGES)}) and run it as root. "
+    "Install what the lab needs with `python -m tests.lab install` (apt-get install "
+    f"--no-install-recommends {PACKAGES}) and run it as root. "
     "`vigie audit localhost --tier silver` needs neither Podman nor root."
 )
 
