@@ -12,12 +12,15 @@ author:
   - The Vigie authors (@vigie-msp)
 description:
   - Writes one JSON object a line while a play runs. C(vigie collect) takes the file into the ledger.
-  - Records the targeted hosts, the measurements and changes that tasks return, failures, and the play recap. Nothing
-    else of a task's result is stored.
-  - Secrets are masked. Whatever is found in files below a host's C(vigie_secrets_dir) is replaced by asterisks, as are
-    values of keys that name a secret and credentials in messages. Tasks with C(no_log) stay hidden.
-  - Failing to write never breaks the play. It is said loudly, and the file is then taken as an interrupted run.
-  - Without C(VIGIE_RUN_ID), hosts of several clients make one run per client. Hosts of no client make a run of theirs.
+  - Records the targeted hosts, the measurements and changes that tasks return, failures, and the play
+    recap. Nothing else of a task's result is stored.
+  - Secrets are masked. Whatever is found in files below a host's C(vigie_secrets_dir) is replaced by
+    asterisks, as are values of keys that name a secret and credentials in messages. Tasks with C(no_log) stay
+    hidden.
+  - Failing to write never breaks the play. It is said loudly, and the file is then taken as an interrupted
+    run.
+  - Without C(VIGIE_RUN_ID), hosts of several clients make one run per client. Hosts of no client make a run
+    of theirs.
 requirements:
   - enable in configuration (C(callbacks_enabled = vigie.msp.results))
 options:
@@ -61,6 +64,7 @@ from datetime import datetime, timezone
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
+
 from ansible_collections.vigie.msp.plugins.module_utils import results
 from ansible_collections.vigie.msp.plugins.module_utils.redaction import Redactor
 from ansible_collections.vigie.msp.plugins.module_utils.results_file import ResultsFile, vigie_version
@@ -115,15 +119,18 @@ class CallbackModule(CallbackBase):
         try:
             handler(*args)
         except OSError as error:
-            self._give_up("cannot write %s: %s" % (error.filename or "the results file", error.strerror or error))
+            self._give_up(
+                "cannot write %s: %s" % (error.filename or "the results file", error.strerror or error)
+            )
         except Exception as error:  # pylint: disable=broad-exception-caught
             self._give_up("%s in %s: %s" % (type(error).__name__, handler.__name__, error))
 
     def _give_up(self, reason):
         self._broken = True
         self._display.warning(
-            "vigie.msp.results: RESULTS OF THIS RUN ARE NOT RECORDED ANY MORE: %s. The play goes on; what it finds "
-            "counts as unknown. Free space or mend the path, then run it again." % self._redactor.text(reason)
+            "vigie.msp.results: RESULTS OF THIS RUN ARE NOT RECORDED ANY MORE: %s. The play goes on; "
+            "what it finds counts as unknown. Free space or mend the path, then run it again."
+            % self._redactor.text(reason)
         )
         if self._file:
             self._file.abandon()
@@ -156,7 +163,7 @@ class CallbackModule(CallbackBase):
         )
 
     def _run_of(self, host, play=None):
-        """The run a host's records belong to; opened, with its first record, when it is the first of its client."""
+        """The run a host's records belong to; opened when the host is the first of its client."""
         client = self._client_of.get(host) or self.get_option("client")
         key = "" if self.get_option("run_id") else client
         if key not in self._runs:

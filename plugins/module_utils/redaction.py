@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keeping secrets out of what is stored: standard library only, used by the callback and by ``vigie run``.
 
-Three nets, since each has holes of its own: every string found in the secret files a run may read; values of keys
-that name a secret; and the usual shapes of credentials in messages (URL passwords, ``password=...``, bearer tokens).
+Three nets, since each has holes of its own: every string found in the secret files a run may read; values
+of keys
+that name a secret; and the usual shapes of credentials in messages (URL passwords, ``password=...``, bearer
+tokens).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 MASK = "********"
 
 MIN_SECRET = 6
-"""Shorter strings are not masked: they would blank out ordinary words. Generated secrets have 32 characters."""
+"""Shorter strings are not masked: they would blank out ordinary words. Generated ones have 32 characters."""
 
 MAX_SECRET_FILE = 64 * 1024
 """Bytes; a larger file below a secrets directory holds no password or key."""
@@ -25,23 +27,42 @@ MAX_SECRET_FILE = 64 * 1024
 _SECRET_KEY = re.compile(
     r"(^|[_.\-])(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?)$", re.IGNORECASE
 )
-_HARMLESS = re.compile(r"^(yes|no|true|false|none|never|always|forbidden|allowed|required|disabled|enabled|"
-                       r"prohibit-password|without-password|\d+)?$", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"^(yes|no|true|false|none|never|always|forbidden|allowed|required|disabled|enabled|"
+    r"prohibit-password|without-password|\d+)?$",
+    re.IGNORECASE,
+)
 _SHAPES = (
-    (re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@]+:)[^\s@/]+(@)", re.IGNORECASE), r"\g<1>" + MASK + r"\g<2>"),
-    (re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:basic|bearer)\s+)[^\s\"',]+", re.IGNORECASE),
-     r"\g<1>" + MASK),
-    (re.compile(r"(\b(?:[a-z0-9_]*_)?(?:password|passwd|passphrase|secret|token|api_?key)\b[\"']?\s*=\s*[\"']?)"
-                r"(?!\*{8})[^\s\"',;&]+", re.IGNORECASE), r"\g<1>" + MASK),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-     MASK),
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@]+:)[^\s@/]+(@)", re.IGNORECASE),
+        r"\g<1>" + MASK + r"\g<2>",
+    ),
+    (
+        re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:basic|bearer)\s+)[^\s\"',]+", re.IGNORECASE),
+        r"\g<1>" + MASK,
+    ),
+    (
+        re.compile(
+            r"(\b(?:[a-z0-9_]*_)?(?:password|passwd|passphrase|secret|token|api_?key)\b[\"']?\s*=\s*[\"']?)"
+            r"(?!\*{8})[^\s\"',;&]+",
+            re.IGNORECASE,
+        ),
+        r"\g<1>" + MASK,
+    ),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        MASK,
+    ),
 )
 
 
 def forms(content: str) -> set[str]:
     """The strings to mask for one secret file: each line that is long enough, plain and as JSON writes it.
 
-    A line of Ansible's password lookup may end in `` salt=...``; the password before it is a secret by itself.
+    A line of Ansible's password lookup may end in `` salt=...``; the password before it is a secret by
+    itself.
     Armour lines of keys (``-----BEGIN``) are public.
     """
     found: set[str] = set()
@@ -59,7 +80,8 @@ class Redactor:
     """Masks secrets in text and in values.
 
     Args:
-        directories: folders whose files are secrets; they may not exist yet, and are read again by ``refresh``
+        directories: folders whose files are secrets; they may not exist yet, and are read again by
+        ``refresh``
             since a run generates secrets while it goes on.
     """
 
@@ -75,7 +97,7 @@ class Redactor:
             self.refresh()
 
     def refresh(self) -> None:
-        """Read secret files that are new or have changed. Files that cannot be read are not secrets we can show."""
+        """Read secret files that are new or have changed; one we cannot read holds nothing we could show."""
         changed = False
         for path, state in _walk(self._directories):
             if path not in self._files or self._files[path][0] != state:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Building the records of results.jsonl, version 1: pure functions, standard library only.
 
-The callback ``vigie.msp.results`` feeds them; ``vigie run`` uses the names and the version. The format is described in
+The callback ``vigie.msp.results`` feeds them; ``vigie run`` uses the names and the version. The format is
+described in
 docs/interfaces.md and by docs/schemas/results-1.schema.json.
 """
 
@@ -79,7 +80,8 @@ def shorten(text, limit):
 def to_line(record):
     """``record`` as the one line that stands for it in the file, in UTF-8."""
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Names of files on hosts may hold bytes that are no UTF-8 (lone surrogates in Python): keep them readable.
+    # Names of files on hosts may hold bytes that are no UTF-8 (lone surrogates in Python): keep them
+    # readable.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -98,7 +100,13 @@ class Run:
 
     def record(self, record_type, **fields):
         """The next record of type ``record_type``."""
-        record = {"schema": SCHEMA, "type": record_type, "run": self.run_id, "seq": self._seq, "time": self.now()}
+        record = {
+            "schema": SCHEMA,
+            "type": record_type,
+            "run": self.run_id,
+            "seq": self._seq,
+            "time": self.now(),
+        }
         record.update(fields)
         self._seq += 1
         return record
@@ -113,10 +121,8 @@ def returned(result, key):
     """Everything a task's result carries below ``key``: its own, and that of each item of its loop."""
     found = [result[key]] if key in result else []
     items = result.get("results")
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and key in item:
-            found.append(item[key])
-    return found
+    items = items if isinstance(items, list) else ()
+    return found + [item[key] for item in items if isinstance(item, dict) and key in item]
 
 
 def measurement_fields(host, raw, task, now):
@@ -174,8 +180,8 @@ def change_fields(host, role, task, result, changed):
     declared = returned(result, CHANGES_KEY)
     fields = []
     for raw in declared:
-        for item in raw if isinstance(raw, (list, tuple)) else [raw]:
-            fields.append(_change(host, role, task, item))
+        items = raw if isinstance(raw, (list, tuple)) else [raw]
+        fields.extend(_change(host, role, task, item) for item in items)
     if not declared and changed:
         fields.append(_change(host, role, task, {"kind": "other", "name": task}))
     return fields
@@ -220,7 +226,9 @@ def failure_message(result):
         if text and text not in parts[0]:
             parts.append(text)
             break
-    return shorten("\n".join(part for part in parts if part) or "The task failed without a message.", MAX_MESSAGE)
+    return shorten(
+        "\n".join(part for part in parts if part) or "The task failed without a message.", MAX_MESSAGE
+    )
 
 
 def _text(value):
@@ -264,4 +272,4 @@ def really_failed(pending, rescued):
     Ansible reports each as failed before the rescue runs; the recap then counts the rescued ones. A host does
     nothing more after a failure that was not rescued, so the rescued ones come first.
     """
-    return pending[min(rescued, len(pending)):]
+    return pending[min(rescued, len(pending)) :]

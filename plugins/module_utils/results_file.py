@@ -85,7 +85,10 @@ def vigie_version():
 
 def _collection_version():
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    for name, pattern in (("galaxy.yml", r"(?m)^version: *(\S+)"), ("MANIFEST.json", r'"version": *"([^"]+)"')):
+    for name, pattern in (
+        ("galaxy.yml", r"(?m)^version: *(\S+)"),
+        ("MANIFEST.json", r'"version": *"([^"]+)"'),
+    ):
         try:
             with open(os.path.join(root, name), encoding="utf-8") as handle:
                 found = re.search(pattern, handle.read())

@@ -20,7 +20,7 @@ INGESTED = "ingested"
 
 
 def rotate(state: StateDirectory, client: str, now: float | None = None) -> list[Path]:
-    """Remove the files of runs that are old, not among the newest, and in the ledger. Returns what was removed."""
+    """Remove the files of runs that are old, not among the newest, and in the ledger; returns which."""
     folder = state.runs(client)
     if not folder.is_dir():
         return []
@@ -30,7 +30,9 @@ def rotate(state: StateDirectory, client: str, now: float | None = None) -> list
         reverse=True,
     )
     limit = (time.time() if now is None else now) - KEEP_SECONDS
-    old = [entry for entry in by_age[KEEP_RUNS:] if entry.stat().st_mtime < limit and (entry / INGESTED).exists()]
+    old = [
+        entry for entry in by_age[KEEP_RUNS:] if entry.stat().st_mtime < limit and (entry / INGESTED).exists()
+    ]
     for entry in old:
         shutil.rmtree(entry, ignore_errors=True)
     return old

@@ -1,6 +1,7 @@
 """What runs inside the sandbox: ansible-runner, for one playbook. ``python -m vigie.running.child SPEC``.
 
-It is told to stop by the end of its standard input, which also comes when its parent dies, and answers with one JSON
+It is told to stop by the end of its standard input, which also comes when its parent dies, and answers with
+one JSON
 object per line on standard output: ``task``, ``failed``, ``recap``, ``end``. It imports nothing of Vigie but
 the redactor, so that starting it is cheap.
 """
@@ -57,12 +58,14 @@ class Events:
                 return
 
     def handle(self, event: dict[str, Any]) -> bool:
-        """One event. False: ansible-runner need not write a file for it. Never raises: that would end the run."""
+        """One event. False: no file need be written for it. Never raises: that would end the run."""
         try:
             self._progress(event.get("event", ""), event.get("event_data") or {})
             self._output(event.get("event", ""), event.get("stdout") or "")
         except Exception as error:
-            self.tell(type="warning", message=f"progress of the run is incomplete: {type(error).__name__}: {error}")
+            self.tell(
+                type="warning", message=f"progress of the run is incomplete: {type(error).__name__}: {error}"
+            )
         return False
 
     def _progress(self, kind: str, data: dict[str, Any]) -> None:

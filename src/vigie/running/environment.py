@@ -95,13 +95,14 @@ def ansible_settings(scratch: Path, collections: Path, hosts: int, ssh_arguments
         "ANSIBLE_SSH_ARGS": ssh_arguments,
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "cp"),
         "ANSIBLE_TIMEOUT": "20",
-        # What tasks return is recorded by our callback; ansible-runner's events need not carry it a second time.
+        # What tasks return is recorded by our callback; ansible-runner's events need not carry it a second
+        # time.
         "MAX_EVENT_RES": "0",
     }
 
 
 def vault_variables(caller: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """Where vault passwords come from, when the caller's environment says so; relative paths are the directory's."""
+    """Where vault passwords come from, when the caller says so; relative paths are the directory's."""
     value = caller.get("ANSIBLE_VAULT_PASSWORD_FILE")
     if not value:
         return {}

@@ -144,7 +144,9 @@ def _write_files(request: RunRequest, scratch: Path, arguments: str, keys: tuple
             "check": request.check,
             "log": str(request.artifacts / "stdout.log"),
             "secrets": secret_folders(request),
-            "agent_keys": [str(key) for key in keys] if jump and not environment.ssh_agent_of(os.environ) else [],
+            "agent_keys": [str(key) for key in keys]
+            if jump and not environment.ssh_agent_of(os.environ)
+            else [],
         },
     )
 
@@ -177,9 +179,17 @@ def _view(request: RunRequest, keys: tuple[Path, ...], variables: Mapping[str, s
     provider = request.client == PROVIDER_SCOPE
     write = [_secrets(request), state.cache(request.client), request.artifacts]
     write += [state.bin, state.public] if provider else []
-    read = [*sandbox.program_paths(), *(() if provider else (state.bin, state.public)), request.playbook.resolve().parent]
+    read = [
+        *sandbox.program_paths(),
+        *(() if provider else (state.bin, state.public)),
+        request.playbook.resolve().parent,
+    ]
     read += keys or ssh.default_identities(Path.home())
-    read += [Path(variables[name]) for name in ("SSH_AUTH_SOCK", "ANSIBLE_VAULT_PASSWORD_FILE") if name in variables]
+    read += [
+        Path(variables[name])
+        for name in ("SSH_AUTH_SOCK", "ANSIBLE_VAULT_PASSWORD_FILE")
+        if name in variables
+    ]
     for folder in (*write, state.bin, state.public):
         private_directory(folder)
     return sandbox.View(read=tuple(read), write=tuple(write))
@@ -217,13 +227,18 @@ def _report(
     )
 
 
-def explain(request: RunRequest, child: ChildResult, crash: str, stopped: RunStatus | None) -> tuple[str, str]:
+def explain(
+    request: RunRequest, child: ChildResult, crash: str, stopped: RunStatus | None
+) -> tuple[str, str]:
     """Why a run has no verdict for every host, in words, and the way out."""
     log = request.artifacts / "stdout.log"
     output = "\n".join(child.tail)
     if stopped is RunStatus.TIMED_OUT:
         minutes = request.timeout.total_seconds() / 60
-        return f"stopped after {minutes:g} min", "see what it was doing in the log, or give it more time: --timeout"
+        return (
+            f"stopped after {minutes:g} min",
+            "see what it was doing in the log, or give it more time: --timeout",
+        )
     if stopped is RunStatus.CANCELLED:
         return "stopped by the operator", ""
     if stopped is RunStatus.LOST:

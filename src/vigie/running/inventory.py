@@ -20,7 +20,8 @@ def build(
 ) -> dict[str, Any]:
     """A static inventory in Ansible's YAML structure.
 
-    Variables are already merged by Ansible, so each host simply carries all of its own. Groups keep only members
+    Variables are already merged by Ansible, so each host simply carries all of its own. Groups keep only
+    members
     that take part: a play on ``hosts: all`` or on any group cannot reach another client's host.
 
     Args:
@@ -31,7 +32,9 @@ def build(
     """
     document: dict[str, Any] = {
         "all": {
-            "hosts": {name: host_variables(values, directory, ssh_arguments) for name, values in hosts.items()},
+            "hosts": {
+                name: host_variables(values, directory, ssh_arguments) for name, values in hosts.items()
+            },
             "children": {},
         }
     }
@@ -72,7 +75,7 @@ def is_this_machine(variables: Mapping[str, Any]) -> bool:
 
 
 def absolute(path: str, directory: Path) -> Path:
-    """``path`` of the inventory as an absolute path: ``~`` is the operator's home, relative is to the directory."""
+    """``path`` of the inventory, absolute: ``~`` is the operator's home, relative is to the directory."""
     expanded = Path(path).expanduser()
     return expanded if expanded.is_absolute() else (directory / expanded).resolve()
 

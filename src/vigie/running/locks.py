@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,12 @@ from vigie.state import StateDirectory, private_directory
 
 
 @contextmanager
-def client_lock(state: StateDirectory, client: str, run_id: str = "") -> Iterator[None]:
-    """Hold the client's lock.
+def client_lock(state: StateDirectory, client: str) -> Iterator[Callable[[str], None]]:
+    """Hold the client's lock. Gives a function that notes which run is being made, for whoever finds it busy.
 
     Args:
         state: The provider's state directory.
         client: Slug of the client, or ``provider``.
-        run_id: Named to whoever finds the client busy.
 
     Raises:
         BusyError: Another process, or another thread of this one, holds it.
@@ -34,8 +33,8 @@ def client_lock(state: StateDirectory, client: str, run_id: str = "") -> Iterato
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _busy(path, client) from error
-        note_holder(descriptor, run_id)
-        yield
+        note_holder(descriptor, "")
+        yield lambda run_id: note_holder(descriptor, run_id)
     finally:
         os.close(descriptor)
 

@@ -14,7 +14,6 @@ from vigie.errors import ExitCode
 from vigie.ledger.states import RunStatus
 from vigie.state import StateDirectory
 
-
 _EXIT_CODES = {
     RunStatus.RUNNING: ExitCode.UNKNOWN,
     RunStatus.OK: ExitCode.OK,
@@ -60,7 +59,9 @@ class RunRequest:
         extra_vars: Given to the playbook through a 0600 file.
         revision: Commit of the provider's directory.
         reason: Why the run is made outside the client's windows, when it is.
-        due: The moment (UTC, ISO 8601) of the occurrence this run delivers, when it delivers one.
+        tier: The client's tier at this moment.
+        limited: Only a part of the fleet was asked for: such a run does not deliver the occurrence.
+        requested_by: Who asked for it: a user's name, or ``schedule``.
         isolation: Overrides the choice of how far the run is kept apart; for tests.
     """
 
@@ -75,8 +76,10 @@ class RunRequest:
     check: bool = False
     extra_vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     revision: str | None = None
-    reason: str | None = None
-    due: str | None = None
+    reason: str = ""
+    tier: str = ""
+    limited: bool = False
+    requested_by: str = ""
     isolation: Isolation | None = None
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 

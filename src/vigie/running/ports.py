@@ -41,5 +41,3 @@ class LedgerPort(Protocol):
 
     def lost(self, run_id: str) -> None:
         """Record that the run's process died."""
-
-

@@ -92,7 +92,8 @@ def _read(
     cancelled: Callable[[], bool],
     progress: Callable[[Message], None],
 ) -> None:
-    assert child.stdout and child.stdin  # noqa: S101 - both are pipes
+    if child.stdout is None or child.stdin is None:
+        raise ValueError("the child needs pipes")
     buffer = b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)

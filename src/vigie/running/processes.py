@@ -16,6 +16,7 @@ from vigie.ledger.records import Owner
 MARKER = "VIGIE_RUN_ID"
 """The environment variable that marks every process of a run."""
 
+
 def _alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -34,7 +34,9 @@ def sweep_lost(state: StateDirectory, ledger: LedgerPort) -> tuple[LostRun, ...]
 
     Runs of other machines that share the ledger are left to those machines.
     """
-    return tuple(_close(state, ledger, run) for run in ledger.open_runs() if run.owner is None or is_gone(run.owner))
+    return tuple(
+        _close(state, ledger, run) for run in ledger.open_runs() if run.owner is None or is_gone(run.owner)
+    )
 
 
 def _close(state: StateDirectory, ledger: LedgerPort, run: OpenRun) -> LostRun:

@@ -1,4 +1,4 @@
-"""bubblewrap around a run: it sees the programs it needs, its own folder, its client's secrets, and no more."""
+"""bubblewrap around a run: it sees its programs, its own folder, its client's secrets, and no more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SYSTEM = ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"
 """Read-only, where they exist; symbolic links of a merged /usr stay links."""
 
 PACKAGES = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt")
-"""Read-only: the package database, for plays that install the controller's own tools into the state directory."""
+"""Read-only: the package database, for plays that install the controller's own tools in the state."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,26 @@ class View:
 def command(program: str, isolation: Isolation, view: View, scratch: Path) -> list[str]:
     """The bubblewrap command line that stands before the run's own.
 
-    ``--unshare-pid`` and ``--die-with-parent`` make the kernel end every process of the run with it, also those that
+    ``--unshare-pid`` and ``--die-with-parent`` make the kernel end every process of the run with it, also
+    those that
     changed their session, as Ansible's workers do.
     """
     common = [program, "--unshare-pid", "--die-with-parent", "--unshare-ipc", "--chdir", str(scratch)]
     if isolation is Isolation.PROCESSES:
         # The play works on this very machine: it needs what the operator has, capabilities included.
         return [*common, "--cap-add", "ALL", "--dev-bind", "/", "/", "--proc", "/proc", "--"]
-    arguments = [*common, *_system(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
+    arguments = [
+        *common,
+        *_system(),
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/tmp",  # noqa: S108 - the sandbox's own
+        "--tmpfs",
+        "/run",
+    ]
     arguments += _resolver()
     for path in _outermost(view.read, view.write):
         arguments += ["--ro-bind-try", str(path), str(path)]
@@ -71,7 +83,7 @@ def _resolver() -> list[str]:
 
 
 def _outermost(paths: Iterable[Path], hidden_by: Iterable[Path] = ()) -> list[Path]:
-    """``paths`` sorted so that an outer folder comes before what is inside; without those below ``/usr`` or ``/etc``."""
+    """``paths``, an outer folder before what is inside it; without what the system brings anyway."""
     system = [Path(name) for name in SYSTEM]
     writable = set(hidden_by)
     return [
@@ -120,5 +132,7 @@ def available(isolation: Isolation) -> str | None:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here: {error}"
     if done.returncode:
-        return f"bubblewrap does not work here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        return (
+            f"bubblewrap does not work here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        )
     return None

@@ -1,4 +1,4 @@
-"""How a run reaches hosts: its own known_hosts, its own client configuration, its own control sockets, its own keys."""
+"""How a run reaches hosts: known_hosts, client configuration, control sockets and keys of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from vigie.errors import BadInputError
 SSH_CONNECTIONS = frozenset({"ssh", "smart", "ansible.builtin.ssh"})
 
 KEX = "curve25519-sha256,curve25519-sha256@libssh.org"
-"""Tried first: the post-quantum exchange OpenSSH prefers costs three times as much per connection (measured: 50 cold
+"""Tried first: the post-quantum exchange OpenSSH prefers costs three times as much per connection
+(measured: 50 cold
 connections 5.4 s against 1.6 s). The others stay allowed, for hosts that insist."""
 
 CONTROL_PERSIST = 60
@@ -42,7 +43,8 @@ def known_hosts(directory: Path, client: str) -> str:
 
 
 def client_configuration(known_hosts_file: Path, identities: Iterable[Path]) -> str:
-    """The ssh client configuration of a run; jump hosts (``-J``) follow it too, unlike options of a command line.
+    """The ssh client configuration of a run; jump hosts (``-J``) follow it too, unlike options of a command
+    line.
 
     Args:
         known_hosts_file: The only host keys trusted.
@@ -65,7 +67,7 @@ def client_configuration(known_hosts_file: Path, identities: Iterable[Path]) -> 
 
 
 def arguments(configuration: Path, known_hosts_file: Path) -> str:
-    """The arguments every ssh of a run gets first; the first of an option given twice is the one that counts."""
+    """The arguments every ssh of a run gets first; of an option given twice, the first counts."""
     return " ".join(
         [
             f"-F {configuration}",

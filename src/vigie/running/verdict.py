@@ -1,7 +1,7 @@
 """The verdict of a run: from the play recap, never from a return code.
 
-An empty inventory, a pattern or tags that match nothing end with return code 0 in ansible-playbook: a host that is
-not in the recap was not looked at, whatever the return code says.
+An empty inventory, a pattern or tags that match nothing end with return code 0 in ansible-playbook:
+a host that is not in the recap was not looked at, whatever the return code says.
 """
 
 from __future__ import annotations
