@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command("inventory", _inventory, "print an Ansible inventory of the lab")
     build = command("images", _images, "build the host images that are missing")
     build.add_argument("suites", nargs="*", metavar="SUITE")
+    build.add_argument("--prune", action="store_true", help="also remove images of older recipes")
     command("install", _install, "install the Debian packages the lab needs")
     for name, act, summary in (
         ("stop", _stop, "switch hosts off, keeping their disks"),
@@ -147,7 +148,10 @@ def _inventory(options: argparse.Namespace, progress: Progress) -> None:
 
 
 def _images(options: argparse.Namespace, progress: Progress) -> None:
-    tags = images.ensure(Podman(lab_root()), options.suites or images.SUITES, progress)
+    podman = Podman(lab_root())
+    tags = images.ensure(podman, options.suites or images.SUITES, progress)
+    for image in images.prune(podman) if options.prune else ():
+        progress.say(f"removed {image}")
     _print(json.dumps(tags) if options.json else "\n".join(tags.values()))
 
 

@@ -57,6 +57,14 @@ def ensure(podman: Podman, suites: Iterable[str], progress: Progress) -> dict[st
     return wanted
 
 
+def prune(podman: Podman) -> list[str]:
+    """Remove images of recipes that are not this one, unless a host uses them; return their names."""
+    current = {tag(suite) for suite in SUITES}
+    listing = podman.call("images", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).stdout.split()
+    old = [image for image in listing if image not in current]
+    return [image for image in old if podman.call("rmi", image, check=False).returncode == 0]
+
+
 def exists(podman: Podman, image: str) -> bool:
     """Whether the image is in Podman's storage."""
     return podman.call("image", "exists", image, check=False).returncode == 0

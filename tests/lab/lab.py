@@ -57,9 +57,9 @@ def molecule_labs(podman: Podman) -> list[str]:
 
 
 def lab_names(podman: Podman) -> list[str]:
-    """Names of the labs that have hosts on this machine."""
-    rows = podman.json("ps", "--all", "--filter", f"label={LABEL}", "--format", "json") or []
-    return sorted({row["Labels"][LABEL] for row in rows})
+    """Names of the labs that have hosts, or a network left over, on this machine."""
+    hosts = podman.json("ps", "--all", "--filter", f"label={LABEL}", "--format", "json") or []
+    return sorted({row["Labels"][LABEL] for row in hosts} | set(network.labs(podman)))
 
 
 class Lab:

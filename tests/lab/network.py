@@ -14,6 +14,12 @@ def name(lab: str) -> str:
     return f"vigie-{lab}"
 
 
+def labs(podman: Podman) -> list[str]:
+    """Names of the labs that have a network on this machine."""
+    listing = podman.call("network", "ls", "--filter", "label=vigie.lab", "--format", "{{.Name}}")
+    return [line.removeprefix("vigie-") for line in listing.stdout.split()]
+
+
 def ensure(podman: Podman, lab: str, addresses: Sequence[str]) -> ipaddress.IPv4Network:
     """Create the lab's network if it is missing; it holds `addresses` (one /24), or is any free one."""
     wanted = _subnet(addresses)
