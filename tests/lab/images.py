@@ -58,11 +58,18 @@ def ensure(podman: Podman, suites: Iterable[str], progress: Progress) -> dict[st
 
 
 def prune(podman: Podman) -> list[str]:
-    """Remove images of recipes that are not this one, unless a host uses them; return their names."""
+    """Remove images of recipes that are not this one, unless a host uses them; return their names.
+
+    Podman lists an image under all its names, so names that are not the lab's are left out here.
+    """
+    listing = podman.call("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    return [image for image in outdated(listing) if podman.call("rmi", image, check=False).returncode == 0]
+
+
+def outdated(names: Iterable[str]) -> list[str]:
+    """Those of the image names that are the lab's own, but of another recipe."""
     current = {tag(suite) for suite in SUITES}
-    listing = podman.call("images", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).stdout.split()
-    old = [image for image in listing if image not in current]
-    return [image for image in old if podman.call("rmi", image, check=False).returncode == 0]
+    return [name for name in names if name.startswith(f"{REPOSITORY}:") and name not in current]
 
 
 def exists(podman: Podman, image: str) -> bool:

@@ -96,6 +96,16 @@ def test_an_image_is_named_after_its_recipe(tmp_path: Path, monkeypatch: pytest.
     assert images.tag("bookworm") != before
 
 
+def test_only_the_labs_own_images_of_other_recipes_are_outdated() -> None:
+    names = [
+        images.tag("trixie"),
+        "localhost/vigie-lab:trixie-0",
+        "localhost/mine:trixie",
+        "localhost/vigie-lab-x:1",
+    ]
+    assert images.outdated(names) == ["localhost/vigie-lab:trixie-0"]
+
+
 def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
     with pytest.raises(LabError, match=r"'sid' is not a suite.*bookworm, bullseye, trixie"):
         images.tag("sid")
