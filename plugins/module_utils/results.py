@@ -10,6 +10,7 @@ docs/interfaces.md and by docs/schemas/results-1.schema.json.
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import datetime, timezone
 
@@ -46,27 +47,37 @@ def is_utc_text(text):
     return True
 
 
-def plain(value):
+def plain(value, strict=False):
     """``value`` as plain JSON types: Ansible's tagged strings and containers lose their wrappers.
 
+    Characters no database stores (NUL, and lone surrogates, which stand for bytes that are no UTF-8) are
+    written as escapes; numbers JSON cannot hold become text.
+
     Raises:
-        ValueError: for a number JSON cannot hold (NaN, infinity).
+        ValueError: for such a number, when ``strict``.
     """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return "".join(value)
+        return clean_text(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if math.isfinite(value):
+            return float(value)
+        if strict:
             raise ValueError("%r is not a number JSON can hold" % value)
-        return float(value)
+        return str(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {clean_text(str(key)): plain(item, strict) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    return str(value)
+        return [plain(item, strict) for item in value]
+    return clean_text(str(value))
+
+
+def clean_text(text):
+    """``text`` as a plain string that can be encoded and stored anywhere."""
+    return "".join(text).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shorten(text, limit):
@@ -80,9 +91,7 @@ def shorten(text, limit):
 def to_line(record):
     """``record`` as the one line that stands for it in the file, in UTF-8."""
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Names of files on hosts may hold bytes that are no UTF-8 (lone surrogates in Python): keep them
-    # readable.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return text.encode("utf-8") + b"\n"
 
 
 class Run:
@@ -156,7 +165,7 @@ def _measurement(host, item, task, now):
 
 
 def _bounded(value):
-    cleaned = plain(value)
+    cleaned = plain(value, strict=True)
     size = len(json.dumps(cleaned))
     if size > MAX_VALUE:
         raise ValueError("is too large to keep: %d characters, at most %d" % (size, MAX_VALUE))

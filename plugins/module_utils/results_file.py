@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 
 DEFAULT_DIRECTORY = "vigie-results"
 
@@ -42,14 +43,16 @@ class ResultsFile:
             if written != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            os.ftruncate(descriptor, before)
+            if _is_file(descriptor):
+                os.ftruncate(descriptor, before)
             raise OSError(error.errno, error.strerror, path) from error
 
     def close(self):
         """Put everything on the disk and close."""
         for path, descriptor in list(self._open.items()):
             try:
-                os.fsync(descriptor)
+                if _is_file(descriptor):
+                    os.fsync(descriptor)
             except OSError as error:
                 raise OSError(error.errno, error.strerror, path) from error
         self.abandon()
@@ -69,8 +72,13 @@ def _create(path, fresh):
     if fresh and os.fstat(descriptor).st_size:
         os.close(descriptor)
         raise OSError(errno.EEXIST, "it already holds the records of a run", path)
-    os.fchmod(descriptor, 0o600)
+    if _is_file(descriptor):  # never a device such as /dev/null, whose mode is everybody's
+        os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def _is_file(descriptor):
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def vigie_version():
