@@ -39,8 +39,12 @@ def ensure(podman: Podman, lab: str, addresses: Sequence[str]) -> ipaddress.IPv4
 
 
 def remove(podman: Podman, lab: str) -> None:
-    """Remove the lab's network, if it is there."""
-    podman.call("network", "rm", "--force", name(lab), check=False)
+    """Remove the lab's network, if it is there and the lab made it.
+
+    Not by force, which would remove any container that somebody attached to it.
+    """
+    if lab in labs(podman):
+        podman.call("network", "rm", name(lab))
 
 
 def _existing(podman: Podman, lab: str) -> ipaddress.IPv4Network | None:
