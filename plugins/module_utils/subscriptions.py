@@ -20,13 +20,13 @@ from ansible_collections.vigie.msp.plugins.module_utils.documents import suggest
 PROVIDER_SCOPE = "provider"
 """Stands in a client's place on the provider's own servers; no client may have this slug."""
 
-SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}$")
+SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}\Z")
 """The slug of a client, and the name of a tier."""
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 DAY = SECONDS["d"]
 HOUR = SECONDS["h"]
-_DURATION = re.compile(r"^([0-9]{1,9})([smhdw])$")
+_DURATION = re.compile(r"^([0-9]{1,9})([smhdw])\Z")
 MAX_SECONDS = 36525 * DAY
 
 SERVICES = {

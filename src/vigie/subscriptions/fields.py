@@ -187,7 +187,7 @@ Days = Annotated[
     ),
 ]
 AbsolutePath = Annotated[str, AfterValidator(_absolute), _schema(r"^/", "/etc", "An absolute path.")]
-Slug = Annotated[str, AfterValidator(_slug), _schema(SLUG.pattern, "cabinet", "A short name.")]
+Slug = Annotated[str, AfterValidator(_slug), _schema(r"^[a-z][a-z0-9-]{1,30}$", "cabinet", "A short name.")]
 Email = Annotated[str, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
 
 Overrides = dict[str, Any]

@@ -116,6 +116,9 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"must be a list, not {_described(given)}"
     if kind == "string_type":
         return f"must be text, not {_described(given)}; quote it if it is meant as text"
+    if kind == "too_short":
+        least = detail["ctx"]["min_length"]
+        return f"must have at least {least} item{'s' if least > 1 else ''}"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {_described(given)}"
