@@ -56,9 +56,11 @@ def command(program: str, isolation: Isolation, view: View, scratch: Path) -> li
         "/run",
     ]
     arguments += _resolver()
-    for path in _outermost(view.read, view.write):
-        arguments += ["--ro-bind-try", str(path), str(path)]
-    for path in _outermost(view.write):
+    writable = _ordered(view.write)
+    for path in _ordered(view.read):
+        if path not in writable and not any(path.is_relative_to(root) for root in SYSTEM):
+            arguments += ["--ro-bind-try", str(path), str(path)]
+    for path in writable:
         arguments += ["--bind", str(path), str(path)]
     return [*arguments, "--bind", str(scratch), str(scratch), "--"]
 
@@ -82,15 +84,9 @@ def _resolver() -> list[str]:
     return ["--ro-bind-try", str(target), str(target)] if not target.is_relative_to("/etc") else []
 
 
-def _outermost(paths: Iterable[Path], hidden_by: Iterable[Path] = ()) -> list[Path]:
-    """``paths``, an outer folder before what is inside it; without what the system brings anyway."""
-    system = [Path(name) for name in SYSTEM]
-    writable = set(hidden_by)
-    return [
-        path
-        for path in sorted(set(paths), key=lambda path: (len(path.parts), path))
-        if path not in writable and not any(path.is_relative_to(root) for root in system)
-    ]
+def _ordered(paths: Iterable[Path]) -> list[Path]:
+    """``paths``, an outer folder before what is inside it, so that it does not hide it."""
+    return sorted(set(paths), key=lambda path: (len(path.parts), path))
 
 
 @cache

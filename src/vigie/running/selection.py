@@ -41,8 +41,7 @@ def choose(
     tiers: Collection[str] = (),
     hosts: Collection[str] = (),
 ) -> dict[str, Chosen]:
-    """The clients and hosts that ``--client``, ``--tier`` and ``--host`` select together; none given
-    selects all.
+    """The clients and hosts that ``--client``, ``--tier`` and ``--host`` select together; without any: all.
 
     Raises:
         UsageError: A word names nothing, or together they select nothing.

@@ -43,8 +43,7 @@ def known_hosts(directory: Path, client: str) -> str:
 
 
 def client_configuration(known_hosts_file: Path, identities: Iterable[Path]) -> str:
-    """The ssh client configuration of a run; jump hosts (``-J``) follow it too, unlike options of a command
-    line.
+    """The ssh client configuration of a run; jump hosts (``-J``) follow it too.
 
     Args:
         known_hosts_file: The only host keys trusted.
