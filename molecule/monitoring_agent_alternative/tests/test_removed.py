@@ -10,7 +10,6 @@ testinfra_hosts = ["ssh://removed"]
 def test_the_agent_is_gone(host: Host) -> None:
     assert not host.package("prometheus-node-exporter").is_installed
     assert not host.process.filter(comm="prometheus-node")
-    assert not host.file("/etc/default/prometheus-node-exporter").exists
 
 
 def test_metrics_of_other_roles_stay(host: Host) -> None:
