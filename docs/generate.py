@@ -95,14 +95,18 @@ def schemas() -> dict[Path, str]:
 
 def references() -> dict[Path, str]:
     """Every generated file with the text it should have."""
-    texts = {ROOT / "roles" / name / "README.md": role_readme(name, doc) for name, doc in role_documents().items()}
+    texts = {
+        ROOT / "roles" / name / "README.md": role_readme(name, doc) for name, doc in role_documents().items()
+    }
     texts[ROOT / "docs" / "reference" / "cli.md"] = cli_reference()
     return texts | schemas()
 
 
 def main() -> int:
     """Write the references, or with ``--check`` say which are stale."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 when one is stale")
     check = parser.parse_args().check
     stale = [

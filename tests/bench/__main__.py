@@ -4,7 +4,7 @@ Measures, over the same lab hosts, wall clock and controller CPU (this process's
 
 - raw parallel ``ssh host true``, the floor;
 - bare ``ansible-playbook`` and ``vigie run`` of the audit;
-- bare ``ansible-playbook`` and ``vigie run`` of the whole baseline (monitor, patch, backup, audit) once converged.
+- bare ``ansible-playbook`` and ``vigie run`` of the baseline (monitor, patch, backup, audit), once converged.
 
 Prints medians and ratios. Nothing is asserted: figures are for people to read, on a machine they know.
 """
@@ -85,7 +85,8 @@ class Bench:
     def raw(self) -> None:
         """One SSH connection per host, all at once."""
         processes = [
-            subprocess.Popen(self.lab.ssh_command(host, "true"), stdout=subprocess.DEVNULL) for host in self.hosts
+            subprocess.Popen(self.lab.ssh_command(host, "true"), stdout=subprocess.DEVNULL)
+            for host in self.hosts
         ]
         if any(process.wait() for process in processes):
             raise SystemExit("ssh host true failed")
@@ -117,7 +118,9 @@ def main() -> int:
     """Bring up, converge once, measure, print, remove."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--hosts", type=int, default=4, help="hosts in the fleet (default 4)")
-    parser.add_argument("--repeat", type=int, default=3, help="measurements of each, medians shown (default 3)")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="measurements of each, medians shown (default 3)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     lab = Lab("bench", Progress())

@@ -1,7 +1,7 @@
 """The demo: the demo provider's fleet as real hosts, and Vigie's whole main job on it.
 
-``python -m tests.lab.demo up`` (``make demo``) and ``down`` (``make demo-down``). Everything the demo makes is in the lab
-named ``demo``, in ``.demo/`` and in ``inventories/demo/known_hosts``; ``down`` removes exactly that.
+``python -m tests.lab.demo up`` (``make demo``) and ``down`` (``make demo-down``). Everything the demo makes is
+in the lab named ``demo``, in ``.demo/`` and in ``inventories/demo/known_hosts``; ``down`` removes exactly that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ What to try next:
   vigie runs                                              # then: vigie show RUN
   vigie plan                                              # what is due next, and when
   vigie restore cabinet-dossiers --path /etc/hostname --check
-  python -m tests.lab --lab demo stop usine-erp; vigie run audit --client usine; vigie compliance --client usine
+  python -m tests.lab --lab demo stop usine-erp           # a host goes down; then audit: never green
   make demo                                               # again: reuses everything, changes nothing
   make demo-down                                          # removes what the demo made, nothing else
 """
@@ -68,7 +68,9 @@ class Demo:
         """How long each step took."""
         width = max(len(title) for title, _ in self.spent)
         rows = [f"  {title:<{width}}  {seconds:6.1f} s" for title, seconds in self.spent]
-        return "\n".join(["\nHow long each step took:", *rows, f"  {'total':<{width}}  {self.total():6.1f} s"])
+        return "\n".join(
+            ["\nHow long each step took:", *rows, f"  {'total':<{width}}  {self.total():6.1f} s"]
+        )
 
     def total(self) -> float:
         """Seconds spent in all steps."""
@@ -91,7 +93,10 @@ def vigie(*arguments: str, expect: frozenset[int]) -> None:
 def bring_up() -> None:
     """Start the provider's fleet with the addresses its inventory names, and let SSH know the hosts' keys."""
     lab = Lab("demo", Progress())
-    wanted = {name: HostSpec(suite, address) for name, (suite, address) in read_hosts(PROVIDER / "hosts.yml").items()}
+    wanted = {
+        name: HostSpec(suite, address)
+        for name, (suite, address) in read_hosts(PROVIDER / "hosts.yml").items()
+    }
     lab.up(wanted)
     shutil.copyfile(lab.known_hosts, KNOWN_HOSTS)
 
@@ -100,7 +105,9 @@ def write_environment() -> None:
     """Write ``.demo/env``, to be sourced by the user's shell."""
     WORK.mkdir(exist_ok=True)
     lines = [f"export {name}={value}" for name, value in environment().items()]
-    (WORK / "env").write_text("\n".join([*lines, f"export PATH={VIGIE.parent}:$PATH"]) + "\n", encoding="utf-8")
+    (WORK / "env").write_text(
+        "\n".join([*lines, f"export PATH={VIGIE.parent}:$PATH"]) + "\n", encoding="utf-8"
+    )
 
 
 def up() -> int:
@@ -126,7 +133,9 @@ def down() -> int:
     removed = Lab("demo").down()
     shutil.rmtree(WORK, ignore_errors=True)
     KNOWN_HOSTS.unlink(missing_ok=True)
-    sys.stdout.write(f"removed: {', '.join(removed) or 'no hosts (none were there)'}; {WORK}; {KNOWN_HOSTS}\n")
+    sys.stdout.write(
+        f"removed: {', '.join(removed) or 'no hosts (none were there)'}; {WORK}; {KNOWN_HOSTS}\n"
+    )
     return 0
 
 

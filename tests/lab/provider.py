@@ -1,4 +1,4 @@
-"""A provider directory for lab hosts: the default catalogue, clients made to order, the lab's addresses and keys."""
+"""A provider directory for lab hosts: default catalogue, clients made to order, the lab's addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Subscription:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_provider(lab: Lab, directory: Path, clients: Mapping[str, Subscription], backup_server: str) -> Path:
+def write_provider(
+    lab: Lab, directory: Path, clients: Mapping[str, Subscription], backup_server: str
+) -> Path:
     """Write ``directory`` as a provider whose fleets are hosts of ``lab``; return it.
 
     Args:

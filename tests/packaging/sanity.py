@@ -39,7 +39,9 @@ def pip_version() -> str:
     text = Path(python_requirements.__file__).read_text(encoding="utf-8")
     found = re.search(r"pip='([\d.]+)'", text)
     if found is None:
-        raise SystemExit("error: ansible-test names its pip version in another way now; adapt tests/packaging/sanity.py")
+        raise SystemExit(
+            "error: ansible-test names its pip version in another way now; adapt tests/packaging/sanity.py"
+        )
     return found.group(1)
 
 

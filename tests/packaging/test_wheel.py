@@ -27,12 +27,16 @@ def tracked(*folders: str) -> set[str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built by way of the sdist as a release would be."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], check=True, capture_output=True
+    )
     return next(folder.glob("*.whl"))
 
 
 def test_wheel_carries_every_tracked_file_of_the_collection(wheel: Path) -> None:
-    inside = {name.removeprefix(COLLECTION) for name in zipfile.ZipFile(wheel).namelist() if COLLECTION in name}
+    inside = {
+        name.removeprefix(COLLECTION) for name in zipfile.ZipFile(wheel).namelist() if COLLECTION in name
+    }
     assert tracked(*CONTENT) - inside == set()
 
 
@@ -43,7 +47,9 @@ def test_wheel_carries_the_whole_package(wheel: Path) -> None:
 
 def test_wheel_carries_no_tests_caches_or_symlinks(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert [n for n in names if "__pycache__" in n or n.startswith(("tests", "molecule", "docs", "inventories"))] == []
+    assert [
+        n for n in names if "__pycache__" in n or n.startswith(("tests", "molecule", "docs", "inventories"))
+    ] == []
 
 
 @pytest.fixture(scope="module")
