@@ -192,7 +192,7 @@ def _view(request: RunRequest, keys: tuple[Path, ...], variables: Mapping[str, s
     ]
     for folder in (*write, state.bin, state.public):
         private_directory(folder)
-    return sandbox.View(read=tuple(read), write=tuple(write))
+    return sandbox.View(read=tuple(read), write=tuple(write), hidden=state.root)
 
 
 # ── judging and recording ────────────────────────────────────────────────────────────────────────

@@ -26,10 +26,14 @@ PACKAGES = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt")
 
 @dataclass(frozen=True)
 class View:
-    """What a run sees besides the system: folders and files it reads, and those it writes."""
+    """What a run sees besides the system: folders and files it reads, and those it writes.
+
+    ``hidden`` is a folder of which nothing else is seen, wherever it lies: the provider's state.
+    """
 
     read: Sequence[Path] = ()
     write: Sequence[Path] = ()
+    hidden: Path | None = None
 
 
 def command(program: str, isolation: Isolation, view: View, scratch: Path) -> list[str]:
@@ -56,13 +60,24 @@ def command(program: str, isolation: Isolation, view: View, scratch: Path) -> li
         "/run",
     ]
     arguments += _resolver()
-    writable = _ordered(view.write)
-    for path in _ordered(view.read):
-        if path not in writable and not any(path.is_relative_to(root) for root in SYSTEM):
-            arguments += ["--ro-bind-try", str(path), str(path)]
-    for path in writable:
-        arguments += ["--bind", str(path), str(path)]
+    arguments += _mounts(view)
     return [*arguments, "--bind", str(scratch), str(scratch), "--"]
+
+
+def _mounts(view: View) -> list[str]:
+    """Of two mounts the later one counts: first what is read, then the hiding, then what it must not hide."""
+    read = [path for path in _ordered(view.read) if path not in view.write]
+    inside = [path for path in read if view.hidden and path.is_relative_to(view.hidden)]
+    arguments: list[str] = []
+    for path in read:
+        if path not in inside and not any(path.is_relative_to(root) for root in SYSTEM):
+            arguments += ["--ro-bind-try", str(path), str(path)]
+    arguments += ["--tmpfs", str(view.hidden)] if view.hidden else []
+    for path in inside:
+        arguments += ["--ro-bind-try", str(path), str(path)]
+    for path in _ordered(view.write):
+        arguments += ["--bind", str(path), str(path)]
+    return arguments
 
 
 def _system() -> list[str]:

@@ -13,7 +13,9 @@ NAMES = st.sampled_from(["web", "db", "cache", "mail", "other"])
 
 
 def test_groups_keep_only_hosts_of_the_run():
-    document = build({"web": {}}, {"all": ["web", "db"], "debian": ["web", "db"], "client_b": ["db"]}, DIRECTORY, "")
+    document = build(
+        {"web": {}}, {"all": ["web", "db"], "debian": ["web", "db"], "client_b": ["db"]}, DIRECTORY, ""
+    )
 
     assert document["all"]["children"] == {"debian": {"hosts": {"web": {}}}}
     assert set(document["all"]["hosts"]) == {"web"}

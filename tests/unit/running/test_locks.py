@@ -48,7 +48,10 @@ def test_the_lock_is_free_afterwards_also_after_an_error(state):
 
 def test_a_killed_process_blocks_nobody(state):
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(state.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(state.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(BusyError, match=f"process {holder.pid}, run run-1"), client_lock(state, "cabinet"):

@@ -26,7 +26,9 @@ def test_processes_always_die_with_the_run():
 
 
 def test_writable_folders_come_after_readable_ones_that_hold_them():
-    made = command("bwrap", Isolation.SANDBOX, View(read=[Path("/srv/a")], write=[Path("/srv/a/b")]), Path("/x"))
+    made = command(
+        "bwrap", Isolation.SANDBOX, View(read=[Path("/srv/a")], write=[Path("/srv/a/b")]), Path("/x")
+    )
 
     assert made.index("/srv/a") < made.index("/srv/a/b")
 
