@@ -290,14 +290,11 @@ def group_name(kind: str, name: str) -> str:
     return "%s_%s" % (kind, name.replace("-", "_"))
 
 
-Report = Callable[[str, tuple[Any, ...], str], None]
-
-
 def assign_hosts(
     clients: Mapping[str, Mapping[str, Any]],
     groups: Mapping[str, Iterable[str]],
     server: str | None,
-    report: Report,
+    report: Callable[[str, tuple[Any, ...], str], None],
 ) -> dict[str, tuple[str, ...]]:
     """The hosts of each client, from the inventory groups its file names.
 
