@@ -1,4 +1,4 @@
-"""``vigie run`` without a provider's directory: makes the run a JSON file describes, and notes what the ledger is told.
+"""``vigie run`` without a provider's directory: makes the run that a JSON file describes.
 
 python -m tests.faults.runner_driver run SPEC     make the run; prints the report as JSON
 python -m tests.faults.runner_driver sweep SPEC   close lost runs; prints what was found
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,14 +28,16 @@ class FileLedger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = threading.Lock()
 
     def runs(self) -> dict[str, dict[str, object]]:
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def _note(self, run_id: str, **fields: object) -> None:
-        runs = self.runs()
-        runs.setdefault(run_id, {}).update(fields)
-        self.path.write_text(json.dumps(runs))
+        with self._lock:
+            runs = self.runs()
+            runs.setdefault(run_id, {}).update(fields)
+            self.path.write_text(json.dumps(runs))
 
     def start(self, request: RunRequest) -> None:
         owner = dataclasses.asdict(Owner.current())
@@ -65,11 +68,15 @@ class FileLedger:
 class Listener:
     """Says on standard error what is going on, for tests that wait for it."""
 
-    def started(self, request: RunRequest) -> None:
-        print("started", request.run_id, file=sys.stderr, flush=True)
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
-    def message(self, request: RunRequest, message: dict[str, object]) -> None:
-        print(json.dumps(message), file=sys.stderr, flush=True)
+    def started(self, request: RunRequest) -> None:
+        self.say(f"started {request.run_id}")
+
+    def message(self, _request: RunRequest, message: dict[str, object]) -> None:
+        self.say(json.dumps(message))
 
     def finished(self, request: RunRequest, report: object) -> None:
         pass
@@ -101,20 +108,12 @@ def main(action: str, spec_file: str) -> int:
     ledger = FileLedger(Path(spec["root"]) / "ledger.json")
     state = StateDirectory(Path(spec["root"]) / "state")
     if action == "sweep":
-        print(json.dumps([str(lost) for lost in sweep_lost(state, ledger)]))
+        json.dump([str(lost) for lost in sweep_lost(state, ledger)], sys.stdout)
         return 0
     with told_to_stop() as stop:
         result = run_all([request_of(spec)], ledger, 1, stop, Listener())
-    print(
-        json.dumps(
-            {
-                "reports": [report.as_dict() for report in result.reports],
-                "refused": [
-                    [type(error).__name__, str(error), error.hint] for _request, error in result.refused
-                ],
-            }
-        )
-    )
+    refused = [[type(error).__name__, str(error), error.hint] for _request, error in result.refused]
+    json.dump({"reports": [report.as_dict() for report in result.reports], "refused": refused}, sys.stdout)
     return int(result.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a run, on this machine alone: nothing survives it, nothing is green, nothing leaks."""
+"""What can go wrong with a run, on this machine alone: nothing survives, nothing is green, nothing leaks."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_secrets_are_in_no_argument_file_or_message(stage, mode):
     secrets = stage.root / "state" / "secrets" / "cabinet"
     (secrets / "web1").mkdir(parents=True)
     (secrets / "web1" / "repository").write_text(CANARY)
-    late = "{{ lookup('ansible.builtin.password', '%s/web1/append', length=32) }}" % secrets
+    late = "{{ lookup('ansible.builtin.password', '" + str(secrets) + "/web1/append', length=32) }}"
     stage.play(
         [
             {"name": "Wait", "ansible.builtin.command": "sleep 1"},

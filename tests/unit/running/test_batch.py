@@ -24,10 +24,10 @@ class Listener:
     def message(self, request, message):
         pass
 
-    def finished(self, request, report):
+    def finished(self, request, _report):
         self.calls.append(("finished", request.client, request.service))
 
-    def refused(self, request, error):
+    def refused(self, request, _error):
         self.calls.append(("refused", request.client, request.service))
 
 

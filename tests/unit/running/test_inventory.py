@@ -23,7 +23,7 @@ def test_groups_keep_only_hosts_of_the_run():
 
 @given(hosts=st.sets(NAMES), groups=st.dictionaries(st.text(min_size=1), st.lists(NAMES)))
 def test_no_other_host_is_ever_in_it(hosts, groups):
-    document = build(dict.fromkeys(hosts, {}), groups, DIRECTORY, "")
+    document = build({host: {} for host in hosts}, groups, DIRECTORY, "")
 
     named = set(document["all"]["hosts"])
     for group in document["all"]["children"].values():
