@@ -120,14 +120,14 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
             raise restic.ResticError("no_repository", "account %s has no repository on %s" % (
                 access.account, access.url))
         found = snapshots(access, api, deadline)
-        received = {snapshot: api.received(snapshot.id) for snapshot in found}
+        received = api.received(snapshot.id for snapshot in found) if found else {}
     if not found:
         return {"snapshots": 0, "latest": None, "oldest_received": None}
-    latest = max(received, key=lambda snapshot: received[snapshot])
+    latest = max(found, key=lambda snapshot: received[snapshot.id])
     return {
         "snapshots": len(found),
         "latest": {
-            "id": latest.id, "time": iso(latest.time), "received": iso(received[latest]), "paths": list(latest.paths),
+            "id": latest.id, "time": iso(latest.time), "received": iso(received[latest.id]), "paths": list(latest.paths),
         },
         "oldest_received": iso(min(received.values())),
     }
@@ -190,7 +190,7 @@ def apply_retention(
     if not plan.remove:
         return plan
     everything = (*plan.keep, *plan.remove)
-    signs = anomalies(everything, {entry.id: api.received(entry.id) for entry in everything}, api.now())
+    signs = anomalies(everything, api.received(entry.id for entry in everything), api.now())
     if signs:
         raise restic.ResticError("anomaly", "nothing was forgotten, because %s; look at the host first, then remove "
                                  "the false snapshots by hand with the maintenance account" % "; ".join(signs[:5]))

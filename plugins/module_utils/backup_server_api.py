@@ -1,7 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a rest-server says about a repository, without restic: is it there, which files, received when.
 
-Times come from the server's disk and clock: a host can put any time into a snapshot, but not into these.
+Times come from the server's disk and clock: a host can put any time into a snapshot, but not into these. rest-server
+itself does not tell them (it sends no Last-Modified); the role ``backup_server`` has them written beside the repository.
 """
 from __future__ import annotations
 
@@ -9,15 +10,19 @@ import base64
 import http.client
 import json
 import ssl
+import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Iterable
 from urllib.parse import quote, urlsplit
 
 from ansible_collections.vigie.msp.plugins.module_utils.backup_restic import Access, ResticError
 
 LISTING = "application/vnd.x.restic.rest.v2"
 TIMEOUT = 30
+
+RECEIPT_PATIENCE = 20.0
+"""Seconds to wait for the receipt of a snapshot that arrived this moment."""
 
 
 class ServerApi:
@@ -74,22 +79,40 @@ class ServerApi:
             raise ResticError("failed", "%s answered with something else than a listing: is it a rest-server?" %
                               self._shown) from error
 
-    def received(self, snapshot: str) -> datetime:
-        """When the server stored a snapshot's file (its modification time there)."""
-        status, headers, _body = self._ask("GET", "snapshots/" + quote(snapshot), {"Range": "bytes=0-0"})
-        self._expect(status, "snapshot " + snapshot, 200, 206)
-        return self._time(headers.get("last-modified"), "Last-Modified")
+    def received(self, ids: Iterable[str], patience: float = RECEIPT_PATIENCE) -> dict[str, datetime]:
+        """When the server stored each snapshot, by its own clock (the role ``backup_server`` writes it down).
+
+        Raises:
+            ResticError: The server has not written one down, also not after ``patience`` seconds.
+        """
+        wanted, end = set(ids), time.monotonic() + patience
+        while True:
+            found = self._receipts()
+            missing = sorted(wanted - set(found))
+            if not missing:
+                return {name: parse_time(found[name]) for name in wanted}
+            if time.monotonic() > end:
+                raise ResticError("failed", "the backup server has not written down when it received %s: look at "
+                                  "vigie-backup-receipts.service there" % missing[0][:8])
+            time.sleep(0.5)
+
+    def _receipts(self) -> dict[str, Any]:
+        status, _headers, body = self._ask("GET", "receipts/config", {})
+        if status == 404:
+            return {}
+        self._expect(status, "receipts", 200)
+        try:
+            return dict(json.loads(body)["snapshots"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResticError("failed", "%s has unreadable receipts for this account" % self._shown) from error
 
     def now(self) -> datetime:
         """The server's clock."""
         _status, headers, _body = self._ask("HEAD", "config", {})
-        return self._time(headers.get("date"), "Date")
-
-    def _time(self, text: str | None, header: str) -> datetime:
         try:
-            return parsedate_to_datetime(text or "").astimezone(timezone.utc)
+            return parsedate_to_datetime(headers.get("date", "")).astimezone(timezone.utc)
         except (TypeError, ValueError) as error:
-            raise ResticError("failed", "%s sent no usable %s header" % (self._shown, header)) from error
+            raise ResticError("failed", "%s sent no usable Date header" % self._shown) from error
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         try:

@@ -15,7 +15,8 @@ author:
   - Vigie maintainers (@vigie-msp)
 description:
   - Runs on the controller, through the maintenance listener, and changes nothing.
-  - Takes each snapshot's time of arrival from the server's disk, because a host can write any time into a snapshot.
+  - Takes each snapshot's time of arrival from the server's disk (which the role C(backup_server) has written down),
+    because a host can write any time into a snapshot.
   - Whatever hinders it (server down, no repository, wrong password, unreadable snapshots, no restic) becomes a
     measurement with an C(error) and never a value; the task itself succeeds.
 extends_documentation_fragment:
