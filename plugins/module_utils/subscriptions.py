@@ -23,6 +23,10 @@ PROVIDER_SCOPE = "provider"
 SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}\Z")
 """The slug of a client, and the name of a tier."""
 
+HOST = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\Z")
+"""A host's inventory name: it becomes a directory of secrets and an account on the backup server, and dynamic
+sources take names from places that clients can write to."""
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 DAY = SECONDS["d"]
 HOUR = SECONDS["h"]
@@ -329,6 +333,9 @@ def _claim(
     host: str, slug: str, group: str, owners: dict[str, tuple[str, str]], server: str | None
 ) -> str | None:
     """Give ``host`` to a client; or say why it cannot be."""
+    if not HOST.match(host):
+        return ("group '%s' has a host named %r: it names files and accounts, so use letters, digits, '.', "
+                "'_' and '-'" % (group, host))
     if host == server:
         return "group '%s' holds the backup server '%s', which can belong to no client" % (group, host)
     owner, through = owners.setdefault(host, (slug, group))

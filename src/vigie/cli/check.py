@@ -82,14 +82,13 @@ def _show(seen: Survey) -> None:
 
 
 def _table(fleets: dict[str, Fleet], currency: str) -> Table:
-    table = Table("client", "name", "tier", "hosts", "services", f"{currency}/month")
+    table = Table("client", "name", "tier", "hosts", f"{currency}/month")
     for slug, fleet in fleets.items():
         table.add_row(
             slug,
             escape(fleet.client.name),
             fleet.tier.name,
             str(len(fleet.hosts)),
-            ", ".join(fleet.tier.services.offered),
             str(fleet.monthly_fee),
         )
     return table

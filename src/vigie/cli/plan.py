@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from ansible_collections.vigie.msp.plugins.module_utils.documents import suggestion
@@ -25,7 +26,7 @@ LABELS = {
     State.DUE: "[bold yellow]due[/]",
     State.WAITING: "[cyan]waiting for window[/]",
     State.LATER: "later",
-    State.NOT_DELIVERABLE: "[red]not deliverable by this version[/]",
+    State.NOT_DELIVERABLE: "[red]not deliverable[/]",
 }
 WORDS = {
     State.DUE: "due",
@@ -105,7 +106,8 @@ def _utc(moment: datetime | None) -> str | None:
 
 
 def _table(found: list[Occurrence], fleets: Mapping[str, Fleet], now: datetime) -> Table:
-    table = Table("client", "tier", "service", "last good run", "due", "window", "state")
+    headings = ("client", "tier", "service", "last good run", "due", "window", "state")
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     before = ""
     for one in found:
         if before and one.client != before:
@@ -115,8 +117,8 @@ def _table(found: list[Occurrence], fleets: Mapping[str, Fleet], now: datetime) 
             one.client if one.client != before else "",
             one.tier if one.client != before else "",
             one.service,
-            _local(one.last_good, client) if one.last_good else "never",
-            f"since {_local(one.due, client)}" if one.due <= now else _local(one.due, client),
+            _local(one.last_good, client, now) if one.last_good else "never",
+            f"since {_local(one.due, client, now)}" if one.due <= now else _local(one.due, client, now),
             _window(one, client, now),
             LABELS[one.state],
         )
@@ -124,19 +126,21 @@ def _table(found: list[Occurrence], fleets: Mapping[str, Fleet], now: datetime) 
     return table
 
 
-def _local(moment: datetime, client: Client) -> str:
-    return moment.astimezone(client.zone).strftime("%a %Y-%m-%d %H:%M")
+def _local(moment: datetime, client: Client, now: datetime) -> str:
+    """In the client's time; the year instead of the hour for what is half a year away."""
+    near = abs(moment - now) < timedelta(days=180)
+    return moment.astimezone(client.zone).strftime("%a %d %b %H:%M" if near else "%Y-%m-%d")
 
 
 def _window(one: Occurrence, client: Client, now: datetime) -> str:
     if one.window is None:
         return "any time"
     if one.window.start > now:
-        return f"opens {_local(one.window.start, client)}"
+        return f"opens {_local(one.window.start, client, now)}"
     # Windows that touch are one: no end in sight means that the client is open all the time.
     if one.window.end >= now + HORIZON:
         return "always open"
-    return f"open until {_local(one.window.end, client)}"
+    return f"open until {_local(one.window.end, client, now)}"
 
 
 def _summary(found: list[Occurrence], only_due: bool, days: int) -> None:

@@ -24,7 +24,7 @@ def resolve_fleets(provider: Provider, inventory: Inventory) -> dict[str, Fleet]
             inventory does not have, or a host whose contract was overridden; all of them are listed.
     """
     fleets, problems = assign(provider, inventory)
-    problems += overridden_contracts(provider, inventory, fleets)
+    problems = problems or overridden_contracts(provider, inventory, fleets)
     if problems:
         raise ConfigurationError(problems)
     return fleets

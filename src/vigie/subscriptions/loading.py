@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,11 @@ def _provider_directory(directory: Path) -> Path:
         raise UsageError(f"there is no directory {given}", hint)
     if not (directory / CATALOGUE).exists():
         raise UsageError(f"{directory} holds no {CATALOGUE}, so it is not a provider's directory", hint)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", directory.name):
+        raise UsageError(
+            f"the directory's name '{directory.name}' cannot be the provider's short name",
+            "rename it: letters, digits, '.', '_' and '-'",
+        )
     return directory
 
 

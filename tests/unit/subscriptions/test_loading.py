@@ -265,6 +265,12 @@ def test_not_a_providers_directory(tmp_path: Path) -> None:
         assert "VIGIE_INVENTORY" in caught.value.hint
 
 
+def test_a_directory_whose_name_cannot_be_a_slug(directory: Path) -> None:
+    renamed = directory.rename(directory.parent / "my company")
+    with pytest.raises(UsageError, match="'my company' cannot be the provider's short name"):
+        load_provider(renamed)
+
+
 def test_the_revision_is_the_commit_and_says_when_it_is_not(directory: Path, edit: Edit) -> None:
     assert load_provider(directory).revision is None
     git = ["git", "-C", str(directory), "-c", "user.name=x", "-c", "user.email=x@example.org"]
