@@ -35,7 +35,7 @@ INSTALLED = ["fixed", "other", "held", "automatic", "configured", "greedy", "vic
 
 
 def build(package: str, version: str, fields: str, folder: Path) -> Path:
-    """Build one package; canary-configured carries a configuration file that differs by version."""
+    """Build one package; canary-configured has a configuration file, canary-failing 1.1 fails in postinst."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         root.chmod(0o755)
@@ -48,6 +48,9 @@ def build(package: str, version: str, fields: str, folder: Path) -> Path:
             (root / "etc").mkdir()
             (root / "etc/canary.conf").write_text(f"default of {version}\n")
             (root / "DEBIAN/conffiles").write_text("/etc/canary.conf\n")
+        if (package, version) == ("canary-failing", "1.1"):
+            (root / "DEBIAN/postinst").write_text("#!/bin/sh\necho this package means to fail\nexit 3\n")
+            (root / "DEBIAN/postinst").chmod(0o755)
         target = folder / f"{package}_{version}_all.deb"
         subprocess.run(["dpkg-deb", "--build", "-Znone", root, target], check=True, stdout=subprocess.DEVNULL)
     return target
