@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from vigie.cli.context import HERE, AsJson, Inventory, err, out, print_json, rep
 from vigie.errors import UsageError
 from vigie.planning import Occurrence, State, due, plan
 from vigie.planning.windows import HORIZON
+from vigie.state import StateDirectory
 from vigie.subscriptions import Client, Fleet, Provider, load
 
 EPILOG = (
@@ -82,8 +84,17 @@ def select(
 
 
 def last_good_runs(provider: Provider, fleets: Mapping[str, Fleet]) -> dict[tuple[str, str], datetime]:
-    """When each service last ran well, from the ledger."""
-    return {}
+    """When each service last ran well on every host of these fleets, from the ledger.
+
+    A provider that never ran anything has no ledger yet, and looking at its plan does not make one.
+    """
+    from vigie.ledger.api import open_for  # here: Django takes its time, and `vigie --help` should not wait
+
+    state = StateDirectory.of_provider(provider.slug)
+    if not os.environ.get("VIGIE_DATABASE_URL") and not state.ledger.exists():
+        return {}
+    with open_for(state) as ledger:
+        return ledger.last_good_runs({slug: fleet.hosts for slug, fleet in fleets.items()})
 
 
 def document(occurrence: Occurrence) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -174,3 +176,51 @@ def test_one_default_catalogue(provider: str) -> None:
     """What Vigie ships inside the package is what the inventories to copy have."""
     shipped = ROOT / "src" / "vigie" / "subscriptions" / "catalogue.yml"
     assert (ROOT / "inventories" / provider / "catalogue.yml").read_bytes() == shipped.read_bytes()
+
+
+def test_plan_knows_from_the_ledger_what_ran_well(directory: Path) -> None:
+    from vigie.ledger.api import open_for
+    from vigie.state import StateDirectory
+
+    now = datetime.now(UTC)
+    with open_for(StateDirectory.of_provider("msp")) as ledger:
+        for client, hosts in (("acme", ["acme-web", "acme-db"]), ("smith", [])):
+            file = directory.parent / f"{client}.jsonl"
+            file.write_text(results(client, hosts, now), encoding="utf-8")
+            ledger.ingest(file)
+    document = json.loads(vigie("plan", "--json").stdout)
+    found = {(one["client"], one["service"]): one for one in document["occurrences"]}
+    assert found["acme", "audit"]["state"] == "later"
+    assert found["acme", "audit"]["last_good"] == now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert found["acme", "monitor"]["last_good"] is None
+    assert found["smith", "audit"]["last_good"] is None  # the run reached none of its hosts
+
+
+def test_looking_at_the_plan_makes_no_ledger(directory: Path) -> None:
+    assert vigie("plan").exit_code == 0
+    assert not (directory.parent / "state").exists()
+
+
+def results(client: str, hosts: list[str], now: datetime) -> str:
+    """A results file of one good audit of these hosts."""
+    time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    lines: list[dict[str, object]] = [
+        {
+            "type": "run_started",
+            "client": client,
+            "service": "audit",
+            "playbook": "audit.yml",
+            "check": False,
+            "revision": None,
+            "versions": {"vigie": "0.1.0", "ansible": "2.19"},
+        }
+    ]
+    lines += [{"type": "host", "host": host, "tier": "gold", "parameters": {}} for host in hosts]
+    counts = dict.fromkeys(("changed", "failures", "unreachable", "skipped", "rescued", "ignored"), 0)
+    lines += [
+        {"type": "outcome", "host": host, "status": "ok", "ok": 1, **counts, "duration": 1.0}
+        for host in hosts
+    ]
+    lines.append({"type": "run_finished", "processed": len(hosts)})
+    head = {"schema": 1, "run": str(uuid.uuid4()), "time": time}
+    return "".join(json.dumps({**head, "seq": seq, **line}) + "\n" for seq, line in enumerate(lines))
