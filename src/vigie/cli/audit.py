@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,20 +107,27 @@ def exit_code(results: list[dict[str, Any]]) -> ExitCode:
     return ExitCode.UNKNOWN if "unknown" in states or "compliant" not in states else ExitCode.OK
 
 
-def _score(results: list[dict[str, Any]]) -> Any:
-    from vigie.compliance.score import score
+def _score(results: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The score as plain data; None where this version cannot compute one, which is shown as that."""
+    if find_spec("vigie.compliance.score") is None:
+        return None
+    scored = import_module("vigie.compliance.score").score(results)
+    return asdict(scored) if is_dataclass(scored) and not isinstance(scored, type) else dict(scored)
 
-    return score(results)
 
-
-def _show(tier: str, results: list[dict[str, Any]], score: Any) -> None:
+def _show(tier: str, results: list[dict[str, Any]], score: dict[str, Any] | None) -> None:
     table = Table(title=f"This machine against the tier {tier}", title_justify="left", expand=False)
     for heading in ("control", "title", "severity", "state", "observed", "the tier demands", "remedy"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("control", "severity"))
     for result in sorted(results, key=_order):
         table.add_row(*_row(result))
     out.print(table)
-    out.print(str(score), markup=False)
+    shown = "not computed by this version" if score is None else _words(score)
+    out.print(f"score: {shown}", markup=False, highlight=False)
+
+
+def _words(score: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in score.items())
 
 
 def _order(result: dict[str, Any]) -> tuple[int, int, str]:
