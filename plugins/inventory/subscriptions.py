@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Inventory plugin: subscriptions laid over whatever inventory was read before."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -102,8 +103,9 @@ class InventoryModule(BaseInventoryPlugin):
         directory = os.path.realpath(os.path.dirname(path))
         names = (self.get_option(name) for name in ("provider", "catalogue", "clients"))
         try:
-            self._lay(ProviderFiles(
-                os.path.basename(directory), *(os.path.join(directory, name) for name in names)))
+            self._lay(
+                ProviderFiles(os.path.basename(directory), *(os.path.join(directory, name) for name in names))
+            )
         except DocumentError as error:
             raise AnsibleParserError(to_native(error)) from error
 
@@ -117,11 +119,16 @@ class InventoryModule(BaseInventoryPlugin):
             for host in hosts:
                 self._refuse_overridden_contract(host)
                 variables = role_variables(
-                    files.provider, client, files.services[slug], slug, host, state, address)
+                    files.provider, client, files.services[slug], slug, host, state, address
+                )
                 self._set(slug, host, variables)
         if files.server:
-            accounts = [(slug, host) for slug, hosts in fleets.items() for host in hosts
-                        if "backup" in files.services[slug]]
+            accounts = [
+                (slug, host)
+                for slug, hosts in fleets.items()
+                for host in hosts
+                if "backup" in files.services[slug]
+            ]
             for name, value in server_variables(files.provider, accounts, state).items():
                 self.inventory.set_variable(files.server, name, _trusted(value))
 
@@ -134,14 +141,22 @@ class InventoryModule(BaseInventoryPlugin):
 
         server = files.server
         if server and server not in self.inventory.hosts:
-            problems.append(files.provider_problem(
-                ("backup", "server"),
-                "the inventory has no host '%s'%s" % (server, suggestion(server, self.inventory.hosts))))
-        groups = {name: [host.name for host in group.get_hosts()]
-                  for name, group in self.inventory.groups.items()}
+            problems.append(
+                files.provider_problem(
+                    ("backup", "server"),
+                    "the inventory has no host '%s'%s" % (server, suggestion(server, self.inventory.hosts)),
+                )
+            )
+        groups = {
+            name: [host.name for host in group.get_hosts()] for name, group in self.inventory.groups.items()
+        }
         fleets = assign_hosts(files.clients, groups, server, report)
-        problems += [Problem("host '%s'" % host, "a group has the same name: rename one of them")
-                     for hosts in fleets.values() for host in hosts if host in groups]
+        problems += [
+            Problem("host '%s'" % host, "a group has the same name: rename one of them")
+            for hosts in fleets.values()
+            for host in hosts
+            if host in groups
+        ]
         if problems:
             raise DocumentError(problems)
         return fleets
@@ -168,7 +183,8 @@ class InventoryModule(BaseInventoryPlugin):
         if found:
             raise AnsibleParserError(
                 "host '%s': the inventory sets '%s', which belongs to the contract: remove it; service "
-                "levels are changed in the catalogue or in the client's overrides" % (host, found[0]))
+                "levels are changed in the catalogue or in the client's overrides" % (host, found[0])
+            )
 
     def _written_variables(self, name):
         """The variables of a host as written so far: in the sources before this one and in host_vars."""
@@ -177,8 +193,11 @@ class InventoryModule(BaseInventoryPlugin):
         for group in host.get_groups():
             variables.update(group.get_vars())
         try:
-            variables.update(get_vars_from_inventory_sources(
-                self.loader, self.inventory.processed_sources, [*host.get_groups(), host], "all"))
+            variables.update(
+                get_vars_from_inventory_sources(
+                    self.loader, self.inventory.processed_sources, [*host.get_groups(), host], "all"
+                )
+            )
         except AnsibleError as error:
             # Vaulted files without their password, as in `ansible-inventory --graph`: a play, which needs
             # the password anyway, will look into them.
@@ -192,9 +211,15 @@ class InventoryModule(BaseInventoryPlugin):
         stated = files.provider["backup"].get("address")
         address = stated or self._written_variables(files.server).get("ansible_host") or files.server
         if "{{" in str(address):
-            raise DocumentError([files.provider_problem(
-                ("backup",), "the ansible_host of '%s' is a template; write the address hosts use as "
-                "backup.address" % files.server)])
+            raise DocumentError(
+                [
+                    files.provider_problem(
+                        ("backup",),
+                        "the ansible_host of '%s' is a template; write the address hosts use as "
+                        "backup.address" % files.server,
+                    )
+                ]
+            )
         return str(address)
 
 

@@ -7,6 +7,7 @@ files through this module, so that both say ``file:line:column: key: what is wro
 The YAML read is the 1.2 core schema rather than PyYAML's 1.1: ``no`` and ``on`` are words, ``22:00`` is a
 word and not 1320, dates stay text. Duplicate keys, unknown tags and self-referring aliases are errors.
 """
+
 from __future__ import annotations
 
 import difflib
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 try:
     import yaml
+
     HAS_YAML = True
 except ImportError:
     HAS_YAML = False
@@ -221,8 +223,11 @@ class _Reader:
                 continue
             here = (*keys, key)
             if key in own:
-                self.fail("'%s' is written twice in this mapping; first on line %d" % (key, own[key][0] + 1),
-                          key_node.start_mark, here)
+                self.fail(
+                    "'%s' is written twice in this mapping; first on line %d" % (key, own[key][0] + 1),
+                    key_node.start_mark,
+                    here,
+                )
             key_place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             value_place = (value_node.start_mark.line + 1, value_node.start_mark.column + 1)
             self.places[here] = (key_place, value_place)
@@ -263,6 +268,7 @@ def _kind(node):
 
 def _loader():
     """A PyYAML loader that resolves the scalars of the YAML 1.2 core schema alone."""
+
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to say "none of yours"
 

@@ -5,6 +5,7 @@ This is what the inventory plugin works on where the ``vigie`` package is absent
 environment). It refuses unknown keys and malformed values, so that a typing error never weakens a contract
 in silence; ``vigie check`` looks closer (fees, contacts, windows) and lists everything at once.
 """
+
 from __future__ import annotations
 
 import os
@@ -34,7 +35,15 @@ BACKUP_KEYS = ("server", "address", "port", "maintenance_port")
 CATALOGUE_KEYS = ("version", "currency", "tiers")
 TIER_KEYS = ("title", "monthly_fee", "support", "client_may_override", "services")
 CLIENT_KEYS = (
-    "name", "tier", "start", "time_zone", "language", "contacts", "hosts", "windows", "overrides",
+    "name",
+    "tier",
+    "start",
+    "time_zone",
+    "language",
+    "contacts",
+    "hosts",
+    "windows",
+    "overrides",
 )
 CLIENT_REQUIRED = ("name", "tier", "start", "hosts")
 OPTIONAL = {
@@ -106,8 +115,12 @@ class ProviderFiles:
         if not self.server:
             needing = [slug for slug, services in self.services.items() if "backup" in services]
             if needing:
-                _refuse(self._provider, ("backup",), "client '%s' has backup: say where with "
-                        "'backup: {server: <inventory host>}'" % needing[0])
+                _refuse(
+                    self._provider,
+                    ("backup",),
+                    "client '%s' has backup: say where with "
+                    "'backup: {server: <inventory host>}'" % needing[0],
+                )
 
 
 def _client_paths(folder: str) -> dict[str, str]:
@@ -122,8 +135,15 @@ def _client_paths(folder: str) -> dict[str, str]:
         if extension != ".yml":
             raise DocumentError([Problem(path, "would be ignored: rename it to %s.yml" % slug)])
         if slug == PROVIDER_SCOPE or not SLUG.match(slug):
-            raise DocumentError([Problem(path, "'%s' cannot name a client: use 2 to 31 of a-z, 0-9 and -, "
-                                         "starting with a letter, and not 'provider'" % slug)])
+            raise DocumentError(
+                [
+                    Problem(
+                        path,
+                        "'%s' cannot name a client: use 2 to 31 of a-z, 0-9 and -, "
+                        "starting with a letter, and not 'provider'" % slug,
+                    )
+                ]
+            )
         found[slug] = path
     if not found:
         raise DocumentError([Problem(folder, "holds no client: add <slug>.yml, one file per client")])
@@ -229,8 +249,11 @@ def _wrong_value(key: str, kind: str, value: Any) -> str | None:
 
 
 def _are_paths(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(
-        isinstance(path, str) and path.startswith("/") for path in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(path, str) and path.startswith("/") for path in value)
+    )
 
 
 def _wrong_duration(value: Any) -> str | None:

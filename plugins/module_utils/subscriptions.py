@@ -6,6 +6,7 @@ Works on plain mappings, as read from the YAML files; standard library only.
 
 What it returns is described in ``docs/interfaces.md``. Durations in the files are ``15s 10m 6h 30d 2w``.
 """
+
 from __future__ import annotations
 
 import math
@@ -36,13 +37,20 @@ MAX_SECONDS = 36525 * DAY
 SERVICES = {
     "monitor": {"every": "duration", "scrape_interval": "duration", "declared_dead_after": "duration"},
     "patch": {
-        "every": "duration", "scope": "word", "security_within": "duration", "other_within": "duration",
-        "reboot_within": "duration", "emergency": "bool",
+        "every": "duration",
+        "scope": "word",
+        "security_within": "duration",
+        "other_within": "duration",
+        "reboot_within": "duration",
+        "emergency": "bool",
     },
     "backup": {"every": "duration", "paths": "paths", "retention": "retention"},
     "audit": {
-        "every": "duration", "index_age": "duration", "support_left": "duration",
-        "ssh_password_login": "word", "disk_used_percent": "number",
+        "every": "duration",
+        "index_age": "duration",
+        "support_left": "duration",
+        "ssh_password_login": "word",
+        "disk_used_percent": "number",
     },
     "verify": {"every": "duration", "read_data_percent": "number", "full_every": "duration"},
     "drill": {"every": "duration"},
@@ -53,10 +61,19 @@ SERVICES = {
 RETENTION = ("daily", "monthly", "yearly")
 WORDS = {"scope": ("none", "security", "all"), "ssh_password_login": ("allowed", "forbidden")}
 
-CONTRACT_VARIABLES = frozenset((
-    "vigie_provider", "vigie_client", "vigie_tier", "vigie_time_zone", "vigie_language",
-    "vigie_state_dir", "vigie_secrets_dir", "config_backup_account", "compliance_audit_parameters",
-))
+CONTRACT_VARIABLES = frozenset(
+    (
+        "vigie_provider",
+        "vigie_client",
+        "vigie_tier",
+        "vigie_time_zone",
+        "vigie_language",
+        "vigie_state_dir",
+        "vigie_secrets_dir",
+        "config_backup_account",
+        "compliance_audit_parameters",
+    )
+)
 """What was promised, to whom, and where its secrets and evidence are kept. Never overridden per group or
 host: the catalogue and the client's file are the only places. All other variables are technique: an operator
 may override them where Ansible allows, and the audit still measures against the contract."""
@@ -135,8 +152,12 @@ def effective_services(tier: Mapping[str, Any], overrides: Mapping[str, Any], sl
     for dotted_key, value in (overrides or {}).items():
         where = ("overrides", dotted_key)
         if dotted_key not in allowed:
-            raise SubscriptionError(slug, where, "this tier does not let a client override '%s'%s" % (
-                dotted_key, suggestion(dotted_key, allowed)))
+            raise SubscriptionError(
+                slug,
+                where,
+                "this tier does not let a client override '%s'%s"
+                % (dotted_key, suggestion(dotted_key, allowed)),
+            )
         service, _dot, rest = dotted_key.partition(".")
         if service not in services:
             raise SubscriptionError(slug, where, "the tier does not offer the service '%s'" % service)
@@ -173,10 +194,15 @@ def _put_days(settings: Mapping[str, Any], names: Mapping[str, str], parameters:
 
 
 def _patch_parameters(patch: Mapping[str, Any], parameters: dict[str, Any]) -> None:
-    _put_days(patch, {
-        "security_within": "security_update_days", "other_within": "other_update_days",
-        "reboot_within": "reboot_days",
-    }, parameters)
+    _put_days(
+        patch,
+        {
+            "security_within": "security_update_days",
+            "other_within": "other_update_days",
+            "reboot_within": "reboot_days",
+        },
+        parameters,
+    )
 
 
 def _audit_parameters(audit: Mapping[str, Any], parameters: dict[str, Any]) -> None:
@@ -315,8 +341,11 @@ def assign_hosts(
         wanted = clients[slug]["hosts"]
         for index, group in enumerate(wanted):
             if group not in groups:
-                report(slug, ("hosts", index), "the inventory has no group '%s'%s" % (
-                    group, suggestion(group, groups)))
+                report(
+                    slug,
+                    ("hosts", index),
+                    "the inventory has no group '%s'%s" % (group, suggestion(group, groups)),
+                )
                 continue
             for host in groups[group]:
                 refusal = _claim(host, slug, group, owners, server)
@@ -334,12 +363,18 @@ def _claim(
 ) -> str | None:
     """Give ``host`` to a client; or say why it cannot be."""
     if not HOST.match(host):
-        return ("group '%s' has a host named %r: it names files and accounts, so use letters, digits, '.', "
-                "'_' and '-'" % (group, host))
+        return (
+            "group '%s' has a host named %r: it names files and accounts, so use letters, digits, '.', "
+            "'_' and '-'" % (group, host)
+        )
     if host == server:
         return "group '%s' holds the backup server '%s', which can belong to no client" % (group, host)
     owner, through = owners.setdefault(host, (slug, group))
     if owner != slug:
         return "host '%s' of group '%s' already belongs to client '%s' through group '%s'" % (
-            host, group, owner, through)
+            host,
+            group,
+            owner,
+            through,
+        )
     return None
