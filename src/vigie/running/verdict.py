@@ -25,14 +25,17 @@ WORST_FIRST = (
 
 
 def host_verdict(host: str, recap: Recap | None) -> RunStatus:
-    """The verdict of one expected host. Rescued and ignored failures are none."""
+    """The verdict of one expected host. Rescued and ignored failures are none.
+
+    A host on which every task was skipped is unknown: nothing was done there.
+    """
     if recap is None or host not in recap.get("processed", {}):
         return RunStatus.UNKNOWN
     if recap.get("dark", {}).get(host):
         return RunStatus.UNREACHABLE
     if recap.get("failures", {}).get(host):
         return RunStatus.FAILED
-    return RunStatus.OK
+    return RunStatus.OK if recap.get("ok", {}).get(host) else RunStatus.UNKNOWN
 
 
 def verdicts(expected: Iterable[str], recap: Recap | None) -> dict[str, RunStatus]:
