@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from vigie.errors import UsageError, VigieError
 from vigie.ledger.database import URL_VARIABLE, LedgerError, connect, database_errors, disconnect
-from vigie.ledger.records import IngestReport, Owner, ResultRecord, RunDetail, RunRecord
+from vigie.ledger.records import HostResults, IngestReport, Owner, RunDetail, RunRecord
 from vigie.ledger.states import RunStatus
 
 if TYPE_CHECKING:
@@ -218,8 +218,13 @@ class Ledger:
         return queries.last_good_runs(fleets)
 
     @_in_database
-    def latest_results(self, fleets: Mapping[str, Iterable[str]]) -> tuple[ResultRecord, ...]:
-        """The newest results of every host asked for (hosts by client), as they were stored."""
+    def latest_results(
+        self, promised: Mapping[str, Mapping[str, Mapping[str, Any]]], now: datetime | None = None
+    ) -> tuple[HostResults, ...]:
+        """The newest results of every host ever measured, by the thresholds in force today.
+
+        ``promised`` holds the thresholds by client and host; see ``queries.latest_results``.
+        """
         from vigie.ledger import queries
 
-        return queries.latest_results(fleets)
+        return queries.latest_results(promised, now or datetime.now(UTC))

@@ -15,7 +15,7 @@ from vigie.ledger.evaluation import evaluate
 from vigie.ledger.models import Measurement, Outcome, Result, Run
 
 BATCH = 500
-_RESULT_FIELDS = (
+RESULT_FIELDS = (
     "control",
     "title",
     "family",
@@ -24,6 +24,7 @@ _RESULT_FIELDS = (
     "detail",
     "observed",
     "expected",
+    "remedy",
     "measured_at",
     "valid_until",
 )
@@ -40,29 +41,31 @@ def judge(run: Run, outcomes: Mapping[str, Outcome], now: datetime) -> int:
     clock.remember(run)
     measured = set(run.outcomes.filter(measurements__isnull=False).values_list("host", flat=True))
     judged = [outcome for host, outcome in sorted(outcomes.items()) if host in measured]
-    rows = [row for outcome in judged for row in _results(outcome, now)]
+    rows = [row for outcome in judged for row in _rows(outcome, now)]
     Result.objects.bulk_create(rows, batch_size=BATCH)
     Outcome.objects.filter(id__in=[outcome.pk for outcome in judged]).update(evaluated_at=now)
     return len(rows)
 
 
-def _results(outcome: Outcome, now: datetime) -> Iterable[Result]:
-    measured = clock.dated(_newest(outcome, now))
-    for result in evaluate(measured, outcome.parameters or {}, now):
-        yield Result(
-            outcome=outcome,
-            remedy=result.get("remedy", ""),
-            **{name: result[name] for name in _RESULT_FIELDS},
-        )
+def _rows(outcome: Outcome, now: datetime) -> Iterable[Result]:
+    for result in results(outcome, outcome.parameters or {}, now, until=now):
+        yield Result(outcome=outcome, **{name: result[name] for name in RESULT_FIELDS})
 
 
-def _newest(outcome: Outcome, now: datetime) -> dict[str, dict[str, Any]]:
+def results(
+    outcome: Outcome, parameters: Mapping[str, Any], now: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Judge by ``parameters``, as of ``now``, what had been measured on the outcome's host at ``until``."""
+    return evaluate(clock.dated(_newest(outcome, until)), parameters, now)
+
+
+def _newest(outcome: Outcome, until: datetime) -> dict[str, dict[str, Any]]:
     """The newest measurement of each name: this run's own, else what was measured before it ended."""
     newest: dict[str, dict[str, Any]] = {}
     for row in outcome.measurements.order_by("-measured_at", "-id"):
         newest.setdefault(row.name, as_measured(row))
     earlier = (
-        Measurement.objects.filter(client=outcome.client, host=outcome.host, measured_at__lte=now)
+        Measurement.objects.filter(client=outcome.client, host=outcome.host, measured_at__lte=until)
         .exclude(outcome=outcome)
         .exclude(name__in=newest)
     )
@@ -76,6 +79,6 @@ def _newest(outcome: Outcome, now: datetime) -> dict[str, dict[str, Any]]:
 
 def as_measured(row: Measurement) -> dict[str, Any]:
     """A stored measurement in the shape the evaluator reads."""
-    time = row.measured_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    time = row.measured_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     said = {"error": row.error} if row.error is not None else {"value": row.value}
     return {"name": row.name, **said, "time": time, "source": row.source}

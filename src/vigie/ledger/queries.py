@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
 from vigie.errors import UsageError
+from vigie.ledger import judging
 from vigie.ledger.models import Change, Failure, Outcome, Result, Run
 from vigie.ledger.records import (
     ChangeRecord,
     FailureRecord,
+    HostResults,
     OutcomeRecord,
     Owner,
     ResultRecord,
@@ -21,6 +24,7 @@ from vigie.ledger.records import (
 from vigie.ledger.states import OutcomeStatus, RunStatus, State
 
 SHORTEST_PREFIX = 4
+BATCH = 500
 
 
 def runs(
@@ -110,32 +114,58 @@ def _covering(good: QuerySet[Run], hosts: Collection[str]) -> QuerySet[Run]:
     return good.annotate(covered=Count("outcomes", filter=done)).filter(covered=len(set(hosts)))
 
 
-def latest_results(fleets: Mapping[str, Iterable[str]]) -> tuple[ResultRecord, ...]:
-    """The newest results of every host asked for, as they were stored.
+def latest_results(
+    promised: Mapping[str, Mapping[str, Mapping[str, Any]]], now: datetime
+) -> tuple[HostResults, ...]:
+    """The newest results of every host asked for that was ever measured.
+
+    Results that were judged by thresholds no longer promised are judged anew, from what was measured.
 
     Args:
-        fleets: Hosts by client. What was found on a host while it was another client's is not given.
+        promised: By client and host, the thresholds in force today. What was found on a host while it was
+            another client's is not given.
+        now: The moment at which results are judged anew.
     """
-    newest: list[int] = []
-    for client, hosts in fleets.items():
-        newest += _newest_outcomes(client, list(hosts))
-    found: list[ResultRecord] = []
-    for start in range(0, len(newest), 500):
-        rows = Result.objects.filter(outcome__in=newest[start : start + 500]).select_related("outcome")
-        found += [_result(row) for row in rows.order_by("outcome__client", "outcome__host", "id")]
+    found: list[HostResults] = []
+    for client, hosts in promised.items():
+        newest = _newest_outcomes(client, list(hosts))
+        stored = _stored([outcome for outcome in newest if outcome.parameters == hosts[outcome.host]])
+        for outcome in newest:
+            results = stored.get(outcome.pk)
+            found.append(_host_results(outcome, results or _rejudged(outcome, hosts[outcome.host], now)))
     return tuple(found)
 
 
-def _newest_outcomes(client: str, hosts: list[str]) -> list[int]:
-    rows = (
-        Outcome.objects.filter(client=client, host__in=hosts, evaluated_at__isnull=False)
-        .order_by("host", "-evaluated_at", "-id")
-        .values_list("host", "id")
-    )
+def _newest_outcomes(client: str, hosts: list[str]) -> list[Outcome]:
     newest: dict[str, int] = {}
-    for host, key in rows:
-        newest.setdefault(host, key)
-    return list(newest.values())
+    for start in range(0, len(hosts), BATCH):
+        rows = Outcome.objects.filter(
+            client=client, host__in=hosts[start : start + BATCH], evaluated_at__isnull=False
+        ).order_by("host", "-evaluated_at", "-id")
+        for host, key in rows.values_list("host", "id"):
+            newest.setdefault(host, key)
+    return list(Outcome.objects.in_bulk(list(newest.values())).values()) if newest else []
+
+
+def _stored(outcomes: Sequence[Outcome]) -> dict[int, list[ResultRecord]]:
+    found: dict[int, list[ResultRecord]] = {}
+    for start in range(0, len(outcomes), BATCH):
+        rows = Result.objects.filter(outcome__in=outcomes[start : start + BATCH])
+        for row in rows.order_by("outcome_id", "id"):
+            record = _result({name: getattr(row, name) for name in judging.RESULT_FIELDS})
+            found.setdefault(row.outcome_id, []).append(record)
+    return found
+
+
+def _rejudged(outcome: Outcome, parameters: Mapping[str, Any], now: datetime) -> list[ResultRecord]:
+    until = outcome.evaluated_at or now
+    return [_result(result) for result in judging.results(outcome, parameters, now, until=until)]
+
+
+def _host_results(outcome: Outcome, results: list[ResultRecord]) -> HostResults:
+    if outcome.evaluated_at is None:
+        raise AssertionError("results without the time of their judgement")
+    return HostResults(outcome.client, outcome.host, outcome.run_id, outcome.evaluated_at, tuple(results))
 
 
 def _records(rows: Iterable[Run]) -> tuple[RunRecord, ...]:
@@ -203,25 +233,6 @@ def _failure(row: Failure) -> FailureRecord:
     return FailureRecord(row.outcome.host, row.role, row.task, row.message, row.unreachable, row.time)
 
 
-def _result(row: Result) -> ResultRecord:
-    outcome = row.outcome
-    if outcome.evaluated_at is None:
-        raise AssertionError("a result without the time of its judgement")
-    return ResultRecord(
-        client=outcome.client,
-        host=outcome.host,
-        tier=outcome.tier,
-        run=outcome.run_id,
-        control=row.control,
-        title=row.title,
-        family=row.family,
-        severity=row.severity,
-        state=State(row.state),
-        detail=row.detail,
-        remedy=row.remedy,
-        observed=row.observed,
-        expected=row.expected,
-        measured_at=row.measured_at,
-        valid_until=row.valid_until,
-        evaluated_at=outcome.evaluated_at,
-    )
+def _result(result: Mapping[str, Any]) -> ResultRecord:
+    fields = {name: result[name] for name in judging.RESULT_FIELDS}
+    return ResultRecord(**{**fields, "state": State(result["state"])})

@@ -117,24 +117,30 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """A control judged on one host, as stored; staleness is applied by whoever asks."""
+    """A control judged on one host; whether it still holds is for whoever asks (``valid_until``)."""
 
-    client: str
-    host: str
-    tier: str
-    run: str
     control: str
     title: str
     family: str
     severity: str
     state: State
     detail: str
-    remedy: str
     observed: str
     expected: str
+    remedy: str
     measured_at: datetime | None
     valid_until: datetime | None
+
+
+@dataclass(frozen=True)
+class HostResults:
+    """The newest results of one host."""
+
+    client: str
+    host: str
+    run: str
     evaluated_at: datetime
+    results: tuple[ResultRecord, ...]
 
 
 @dataclass(frozen=True)
