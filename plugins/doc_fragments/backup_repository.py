@@ -1,6 +1,7 @@
 # -*- coding: utf-8 -*-
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Documentation of the parameters in ``module_utils/backup_arguments.py``."""
+
 from __future__ import annotations
 
 

@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The parameters that all modules about backup repositories share."""
+
 from __future__ import annotations
 
 import os
@@ -34,10 +35,13 @@ def access(module: Any) -> Access:
         raise ResticError("failed", "there is no restic on the controller; vigie provision installs it")
     read_secret(parameters["password_file"])
     return Access(
-        url=parameters["url"], account=parameters["account"],
+        url=parameters["url"],
+        account=parameters["account"],
         server_password=read_secret(parameters["server_password_file"]),
-        password_file=parameters["password_file"], certificate=parameters["certificate"],
-        cache_dir=parameters["cache_dir"], program=program,
+        password_file=parameters["password_file"],
+        certificate=parameters["certificate"],
+        cache_dir=parameters["cache_dir"],
+        program=program,
     )
 
 

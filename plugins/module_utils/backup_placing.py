@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Puts restored files where they belong: only what differs, each at once, with a copy of what was there.
 
-Restic restores into a private scratch directory; this compares that with the host and replaces. Nothing is removed
-that the snapshot does not have.
+Restic restores into a private scratch directory; this compares that with the host and replaces. Nothing is
+removed that the snapshot does not have.
 """
+
 from __future__ import annotations
 
 import filecmp
@@ -53,14 +54,14 @@ def _digest(path: str) -> str:
 
 
 def entries(scratch: str, path: str) -> Iterator[str]:
-    """The path and all below it that the scratch directory holds, parents first; symbolic links are not followed."""
+    """The path and all below it in the scratch directory, parents first; symbolic links are not followed."""
     top = scratch + path
     yield path
     if os.path.isdir(top) and not os.path.islink(top):
         for directory, names, files in os.walk(top):
             names.sort()
             for name in sorted([*names, *files]):
-                yield os.path.join(directory, name)[len(scratch):]
+                yield os.path.join(directory, name)[len(scratch) :]
 
 
 def differences(scratch: str, path: str, target: str) -> Iterator[Difference]:
@@ -75,8 +76,10 @@ def differences(scratch: str, path: str, target: str) -> Iterator[Difference]:
             continue
         before, after = describe(place), describe(source) or ""
         if before and before.startswith("directory") != after.startswith("directory"):
-            raise PlacingError("%s is a %s in the snapshot but not on the host: move it away first" % (
-                place, "directory" if after.startswith("directory") else "file or link"))
+            raise PlacingError(
+                "%s is a %s in the snapshot but not on the host: move it away first"
+                % (place, "directory" if after.startswith("directory") else "file or link")
+            )
         yield Difference(place, source, before, after)
 
 

@@ -3,6 +3,7 @@
 
 Everything goes through the maintenance listener; a host's own credential can do none of this.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -31,12 +32,14 @@ class Snapshot(NamedTuple):
     time: datetime
     paths: tuple[str, ...]
     rewritten: bool
-    """Whether it is a changed copy of an earlier one (``restic rewrite``, ``tag``), which Vigie never makes."""
+    """Whether it is a changed copy of another one (``restic rewrite``, ``tag``), which Vigie never makes."""
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Snapshot":
         """From one entry of ``restic snapshots --json``."""
-        return cls(entry["id"], parse_time(entry["time"]), tuple(entry.get("paths") or ()), "original" in entry)
+        return cls(
+            entry["id"], parse_time(entry["time"]), tuple(entry.get("paths") or ()), "original" in entry
+        )
 
 
 class Forgetting(NamedTuple):
@@ -61,7 +64,8 @@ def alone(access: restic.Access) -> Iterator[None]:
 def initialise(access: restic.Access, api: ServerApi, deadline: float, dry_run: bool) -> bool:
     """Make the repository when the server says that there is none; returns whether it had to.
 
-    Any other answer (unreachable, refused, wrong certificate, a damaged repository) is an error and makes nothing.
+    Any other answer (unreachable, refused, wrong certificate, a damaged repository) is an error and makes
+    nothing.
     """
     if api.exists():
         return False
@@ -86,16 +90,19 @@ def snapshots(access: restic.Access, api: ServerApi, deadline: float) -> tuple[S
 def all_readable(api: ServerApi) -> Iterator[list[Snapshot]]:
     """Hold the list that restic gives against the server's files.
 
-    restic leaves a corrupt snapshot file out and ends with 0. Files are counted before and after, so that a backup
-    that ends meanwhile is not taken for damage.
+    restic leaves a corrupt snapshot file out and ends with 0. Files are counted before and after, so that a
+    backup that ends meanwhile is not taken for damage.
     """
     before = set(api.names("snapshots"))
     found: list[Snapshot] = []
     yield found
     lost = sorted((before & set(api.names("snapshots"))) - {snapshot.id for snapshot in found})
     if lost:
-        raise restic.ResticError("damaged", "restic cannot read %d of the server's snapshot files (first: %s): the "
-                                 "repository is damaged; run restic check" % (len(lost), lost[0][:8]))
+        raise restic.ResticError(
+            "damaged",
+            "restic cannot read %d of the server's snapshot files (first: %s): the "
+            "repository is damaged; run restic check" % (len(lost), lost[0][:8]),
+        )
 
 
 def _array(result: restic.Result, command: str) -> list[Any]:
@@ -117,8 +124,9 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
     restic.probe(access.url)
     with ServerApi(access) as api:
         if not api.exists():
-            raise restic.ResticError("no_repository", "account %s has no repository on %s" % (
-                access.account, access.url))
+            raise restic.ResticError(
+                "no_repository", "account %s has no repository on %s" % (access.account, access.url)
+            )
         found = snapshots(access, api, deadline)
         received = api.received(snapshot.id for snapshot in found) if found else {}
     if not found:
@@ -127,7 +135,10 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
     return {
         "snapshots": len(found),
         "latest": {
-            "id": latest.id, "time": iso(latest.time), "received": iso(received[latest.id]), "paths": list(latest.paths),
+            "id": latest.id,
+            "time": iso(latest.time),
+            "received": iso(received[latest.id]),
+            "paths": list(latest.paths),
         },
         "oldest_received": iso(min(received.values())),
     }
@@ -136,27 +147,35 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
 def retention_arguments(retention: Mapping[str, int]) -> list[str]:
     """``restic forget`` arguments of a retention in days.
 
-    Only rules within a duration: a compromised host can add snapshots with any date but remove none, and rules that
-    count snapshots (``--keep-daily 7``) would then drop the genuine ones. For the same reason nothing at all is
-    dropped within the ``daily`` days, rather than all but one of each day.
+    Only rules within a duration: a compromised host can add snapshots with any date but remove none, and
+    rules that count snapshots (``--keep-daily 7``) would then drop the genuine ones. For the same reason
+    nothing at all is dropped within the ``daily`` days, rather than all but one of each day.
     """
     arguments = []
-    for key, flag in (("daily", "--keep-within"), ("monthly", "--keep-within-monthly"),
-                      ("yearly", "--keep-within-yearly")):
+    for key, flag in (
+        ("daily", "--keep-within"),
+        ("monthly", "--keep-within-monthly"),
+        ("yearly", "--keep-within-yearly"),
+    ):
         if retention.get(key):
             arguments += [flag, "%dd" % retention[key]]
     return arguments
 
 
-def plan_forgetting(access: restic.Access, api: ServerApi, retention: Mapping[str, int], deadline: float) -> Forgetting:
+def plan_forgetting(
+    access: restic.Access, api: ServerApi, retention: Mapping[str, int], deadline: float
+) -> Forgetting:
     """Ask restic what the retention would remove."""
     keep: list[Snapshot] = []
     remove: list[Snapshot] = []
     with all_readable(api) as found:
-        # One group: by default a changed list of paths starts a new group, and the last snapshots of the old one
-        # would stay for ever.
-        result = restic.call(access, ["forget", "--json", "--no-lock", "--dry-run", "--group-by", "",
-                                      *retention_arguments(retention)], deadline)
+        # One group: by default a changed list of paths starts a new group, and the last snapshots of the old
+        # one would stay for ever.
+        result = restic.call(
+            access,
+            ["forget", "--json", "--no-lock", "--dry-run", "--group-by", "", *retention_arguments(retention)],
+            deadline,
+        )
         for group in _array(result, "forget"):
             keep += [Snapshot.of(entry) for entry in group.get("keep") or ()]
             remove += [Snapshot.of(entry) for entry in group.get("remove") or ()]
@@ -172,7 +191,9 @@ def anomalies(found: Sequence[Snapshot], received: Mapping[str, datetime], now: 
         if snapshot.time > now + CLOCK_TOLERANCE:
             signs.append("%s is dated in the future (%s)" % (name, iso(snapshot.time)))
         elif received[snapshot.id] - snapshot.time > BACKDATE_TOLERANCE:
-            signs.append("%s is dated %s but arrived %s" % (name, iso(snapshot.time), iso(received[snapshot.id])))
+            signs.append(
+                "%s is dated %s but arrived %s" % (name, iso(snapshot.time), iso(received[snapshot.id]))
+            )
         if snapshot.rewritten:
             signs.append("%s is an altered copy of another snapshot" % name)
     return signs
@@ -184,7 +205,8 @@ def apply_retention(
     """Forget what the retention no longer keeps, and free its space.
 
     Raises:
-        ResticError: ``anomaly``: the snapshots look tampered with; ``locked``: a backup is running, try again later.
+        ResticError: ``anomaly``: the snapshots look tampered with; ``locked``: a backup is running, try again
+            later.
     """
     plan = plan_forgetting(access, api, retention, deadline)
     if not plan.remove:
@@ -192,14 +214,28 @@ def apply_retention(
     everything = (*plan.keep, *plan.remove)
     signs = anomalies(everything, api.received(entry.id for entry in everything), api.now())
     if signs:
-        raise restic.ResticError("anomaly", "nothing was forgotten, because %s; look at the host first, then remove "
-                                 "the false snapshots by hand with the maintenance account" % "; ".join(signs[:5]))
+        raise restic.ResticError(
+            "anomaly",
+            "nothing was forgotten, because %s; look at the host first, then remove "
+            "the false snapshots by hand with the maintenance account" % "; ".join(signs[:5]),
+        )
     if not dry_run:
-        restic.call(access, ["forget", "--retry-lock", LOCK_PATIENCE, "--prune", "--quiet",
-                             *(entry.id for entry in plan.remove)], deadline)
+        restic.call(
+            access,
+            [
+                "forget",
+                "--retry-lock",
+                LOCK_PATIENCE,
+                "--prune",
+                "--quiet",
+                *(entry.id for entry in plan.remove),
+            ],
+            deadline,
+        )
         # A server that refuses deletion lets restic 0.18 end with 0 all the same.
         left = set(api.names("snapshots")) & {entry.id for entry in plan.remove}
         if left:
-            raise restic.ResticError("forbidden", "the server still has %d snapshots that were to be forgotten" %
-                                     len(left))
+            raise restic.ResticError(
+                "forbidden", "the server still has %d snapshots that were to be forgotten" % len(left)
+            )
     return plan

@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Calls restic: its environment, one bounded call, and what its exit means.
 
-Standard library only and without imports from this collection, because the role ``config_backup`` also puts this
-file on hosts, beside the program that the backup timer runs. Written for restic 0.18 or later.
+Standard library only and without imports from this collection, because the role ``config_backup`` also puts
+this file on hosts, beside the program that the backup timer runs. Written for restic 0.18 or later.
 
 Secrets reach restic by file (``RESTIC_PASSWORD_FILE``) and environment, never by argument.
 """
+
 from __future__ import annotations
 
 import json
@@ -17,7 +18,7 @@ from typing import Any, Mapping, NamedTuple, Sequence
 from urllib.parse import urlsplit
 
 MINIMUM_VERSION = "0.18.0"
-"""Older releases lack the exit codes 10 to 12, ``--json`` errors, or both: outcomes could not be told apart."""
+"""Older releases lack the exit codes 10 to 12 or ``--json`` errors: outcomes could not be told apart."""
 
 EXIT_INCOMPLETE = 3
 EXIT_NO_REPOSITORY = 10
@@ -25,7 +26,7 @@ EXIT_LOCKED = 11
 EXIT_WRONG_PASSWORD = 12
 
 TERMINATE_GRACE = 20
-"""Seconds between SIGTERM and SIGKILL: restic 0.18 can ignore SIGTERM for minutes while its server is gone."""
+"""Seconds from SIGTERM to SIGKILL: restic 0.18 can ignore SIGTERM for minutes while its server is gone."""
 
 _MEANING = {
     EXIT_INCOMPLETE: ("incomplete", "some files could not be read"),
@@ -36,9 +37,17 @@ _MEANING = {
 }
 # restic answers 1 to all of these; only the message tells them apart.
 _MESSAGES = (
-    ("401 Unauthorized", "unauthorized", "the server does not accept this account's name or password (HTTP 401)"),
+    (
+        "401 Unauthorized",
+        "unauthorized",
+        "the server does not accept this account's name or password (HTTP 401)",
+    ),
     ("403 Forbidden", "forbidden", "the server forbids this to the account (HTTP 403)"),
-    ("x509:", "certificate", "the server's certificate is not signed by the one given, or is for another name"),
+    (
+        "x509:",
+        "certificate",
+        "the server's certificate is not signed by the one given, or is for another name",
+    ),
     ("507 Insufficient", "server_full", "the server has no space left (HTTP 507)"),
     ("no space left on device", "disk_full", "a disk is full"),
 )
@@ -115,18 +124,20 @@ def read_secret(path: str) -> str:
 def environment(access: Access, base: Mapping[str, str]) -> dict[str, str]:
     """Everything restic may know; of the caller's environment only what programs need to start."""
     kept = {name: base[name] for name in ("PATH", "TMPDIR", "GOMAXPROCS") if name in base}
-    kept.update({
-        "LC_ALL": "C.UTF-8",
-        "HOME": access.cache_dir,
-        "RESTIC_REPOSITORY": access.repository,
-        "RESTIC_PASSWORD_FILE": access.password_file,
-        "RESTIC_REST_USERNAME": access.account,
-        "RESTIC_REST_PASSWORD": access.server_password,
-        "RESTIC_CACERT": access.certificate,
-        # Without a cache directory restic works uncached and says nothing.
-        "RESTIC_CACHE_DIR": access.cache_dir,
-        "RESTIC_PROGRESS_FPS": "0.1",
-    })
+    kept.update(
+        {
+            "LC_ALL": "C.UTF-8",
+            "HOME": access.cache_dir,
+            "RESTIC_REPOSITORY": access.repository,
+            "RESTIC_PASSWORD_FILE": access.password_file,
+            "RESTIC_REST_USERNAME": access.account,
+            "RESTIC_REST_PASSWORD": access.server_password,
+            "RESTIC_CACERT": access.certificate,
+            # Without a cache directory restic works uncached and says nothing.
+            "RESTIC_CACHE_DIR": access.cache_dir,
+            "RESTIC_PROGRESS_FPS": "0.1",
+        }
+    )
     return kept
 
 
@@ -152,16 +163,22 @@ def run(access: Access, arguments: Sequence[str], deadline: float) -> Result:
     """
     try:
         process = subprocess.Popen(
-            [access.program, *arguments], env=environment(access, os.environ), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
+            [access.program, *arguments],
+            env=environment(access, os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
         )
     except OSError as error:
         raise ResticError("failed", "cannot start %s: %s" % (access.program, error)) from error
     try:
         stdout, stderr = process.communicate(timeout=deadline)
     except subprocess.TimeoutExpired as error:
-        raise ResticError("deadline", "restic %s was still running after %d s and was stopped" % (
-            arguments[0], deadline)) from error
+        raise ResticError(
+            "deadline", "restic %s was still running after %d s and was stopped" % (arguments[0], deadline)
+        ) from error
     finally:
         stop(process)
     return Result(process.returncode, stdout, stderr)

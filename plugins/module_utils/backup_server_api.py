@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a rest-server says about a repository, without restic: is it there, which files, received when.
 
-Times come from the server's disk and clock: a host can put any time into a snapshot, but not into these. rest-server
-itself does not tell them (it sends no Last-Modified); the role ``backup_server`` has them written beside the repository.
+Times come from the server's disk and clock: a host can put any time into a snapshot, but not into these.
+rest-server itself does not tell them (it sends no Last-Modified); the role ``backup_server`` has them written
+beside the repository.
 """
+
 from __future__ import annotations
 
 import base64
@@ -35,7 +37,9 @@ class ServerApi:
     def __init__(self, access: Access) -> None:
         parts = urlsplit(access.url)
         if parts.scheme != "https" or not parts.hostname:
-            raise ResticError("failed", "the backup server's address must be https://…, not '%s'" % access.url)
+            raise ResticError(
+                "failed", "the backup server's address must be https://…, not '%s'" % access.url
+            )
         self._shown = access.url
         self._base = "/%s/" % quote(access.account)
         secret = "%s:%s" % (access.account, access.server_password)
@@ -43,10 +47,14 @@ class ServerApi:
         try:
             context = ssl.create_default_context(cafile=access.certificate)
         except (OSError, ssl.SSLError) as error:
-            raise ResticError("certificate", "cannot use the backup server's certificate %s: %s; vigie provision "
-                              "fetches it" % (access.certificate, error)) from error
+            raise ResticError(
+                "certificate",
+                "cannot use the backup server's certificate %s: %s; vigie provision "
+                "fetches it" % (access.certificate, error),
+            ) from error
         self._connection = http.client.HTTPSConnection(
-            parts.hostname, parts.port or 443, timeout=TIMEOUT, context=context)
+            parts.hostname, parts.port or 443, timeout=TIMEOUT, context=context
+        )
 
     def __enter__(self) -> "ServerApi":
         return self
@@ -55,16 +63,19 @@ class ServerApi:
         self._connection.close()
 
     def exists(self) -> bool:
-        """Whether the repository is there. A half of one (files, but no config) is an error, not an absence."""
+        """Whether the repository is there. Half of one (files but no config) is an error, not an absence."""
         status, _headers, _body = self._ask("HEAD", "config", {})
         if status == 200:
             return True
         self._expect(status, "config", 404)
         left = [kind for kind in ("keys", "snapshots", "index") if self.names(kind)]
         if left:
-            raise ResticError("failed", "the repository has lost its config file but still has %s: restore the file "
-                              "from a copy of the server; a new repository would make the rest unreadable" %
-                              " and ".join(left))
+            raise ResticError(
+                "failed",
+                "the repository has lost its config file but still has %s: restore the file "
+                "from a copy of the server; a new repository would make the rest unreadable"
+                % " and ".join(left),
+            )
         return False
 
     def names(self, kind: str) -> list[str]:
@@ -76,8 +87,9 @@ class ServerApi:
         try:
             return [str(entry["name"]) for entry in json.loads(body) or []]
         except (ValueError, KeyError, TypeError) as error:
-            raise ResticError("failed", "%s answered with something else than a listing: is it a rest-server?" %
-                              self._shown) from error
+            raise ResticError(
+                "failed", "%s answered with something else than a listing: is it a rest-server?" % self._shown
+            ) from error
 
     def received(self, ids: Iterable[str], patience: float = RECEIPT_PATIENCE) -> dict[str, datetime]:
         """When the server stored each snapshot, by its own clock (the role ``backup_server`` writes it down).
@@ -92,8 +104,11 @@ class ServerApi:
             if not missing:
                 return {name: parse_time(found[name]) for name in wanted}
             if time.monotonic() > end:
-                raise ResticError("failed", "the backup server has not written down when it received %s: look at "
-                                  "vigie-backup-receipts.service there" % missing[0][:8])
+                raise ResticError(
+                    "failed",
+                    "the backup server has not written down when it received %s: look at "
+                    "vigie-backup-receipts.service there" % missing[0][:8],
+                )
             time.sleep(0.5)
 
     def _receipts(self) -> dict[str, Any]:
@@ -104,7 +119,9 @@ class ServerApi:
         try:
             return dict(json.loads(body)["snapshots"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ResticError("failed", "%s has unreadable receipts for this account" % self._shown) from error
+            raise ResticError(
+                "failed", "%s has unreadable receipts for this account" % self._shown
+            ) from error
 
     def now(self) -> datetime:
         """The server's clock."""
@@ -120,11 +137,15 @@ class ServerApi:
             answer = self._connection.getresponse()
             body = answer.read()
         except ssl.SSLError as error:
-            raise ResticError("certificate", "%s does not prove its name with the certificate given: %s" % (
-                self._shown, error)) from error
+            raise ResticError(
+                "certificate",
+                "%s does not prove its name with the certificate given: %s" % (self._shown, error),
+            ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise ResticError("unreachable", "the backup server %s does not answer: %s" % (
-                self._shown, error or type(error).__name__)) from error
+            raise ResticError(
+                "unreachable",
+                "the backup server %s does not answer: %s" % (self._shown, error or type(error).__name__),
+            ) from error
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
 
     def _expect(self, status: int, what: str, *wanted: int) -> None:
@@ -132,8 +153,9 @@ class ServerApi:
             return
         kind = {401: "unauthorized", 403: "forbidden"}.get(status, "failed")
         hint = "; vigie provision makes the accounts" if status == 401 else ""
-        raise ResticError(kind, "the backup server %s answered %d to a request for %s%s" % (
-            self._shown, status, what, hint))
+        raise ResticError(
+            kind, "the backup server %s answered %d to a request for %s%s" % (self._shown, status, what, hint)
+        )
 
 
 def iso(moment: datetime) -> str:
@@ -142,7 +164,7 @@ def iso(moment: datetime) -> str:
 
 
 def parse_time(text: Any) -> datetime:
-    """restic's RFC 3339 time, with nanoseconds, which Python does not read.
+    """Restic's RFC 3339 time, with nanoseconds, which Python does not read.
 
     Raises:
         ResticError: It is not a time.

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """An htpasswd file with bcrypt hashes, kept as it is while its passwords verify.
 
-Hashes with libcrypt, which is on every Debian host, through ctypes: Python 3.13 has no ``crypt`` module any more, and
-the package of ``htpasswd`` would be installed for this alone.
+Hashes with libcrypt, which is on every Debian host, through ctypes: Python 3.13 has no ``crypt`` module any
+more, and the package of ``htpasswd`` would be installed for this alone.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -12,7 +13,7 @@ import hmac
 from typing import Callable, Mapping, NamedTuple
 
 COST = 8
-"""2^8 rounds, 25 ms: enough for the 190 random bits of a generated password, cheap enough for hundreds of accounts."""
+"""2^8 rounds, 25 ms: enough for a generated password (190 random bits), cheap for hundreds of accounts."""
 
 Hash = Callable[[str, str], str]
 """(password, setting or hash) → hash."""

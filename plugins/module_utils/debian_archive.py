@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Takes files out of a Debian package, with the standard library alone: works on hosts that have no dpkg."""
+
 from __future__ import annotations
 
 import hashlib
@@ -23,8 +24,10 @@ def fetch(url: str, sha256: str) -> bytes:
     Raises:
         PackageError: It cannot be fetched, or is another file than the pinned one.
     """
+    if not url.startswith(("http://", "https://")):
+        raise PackageError("'%s' is not an http or https address" % url)
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
             content = answer.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise PackageError("cannot download %s: %s" % (url, error)) from error
@@ -73,13 +76,13 @@ def _data_archive(package: bytes) -> bytes:
         raise PackageError("this is not a Debian package")
     position = len(MAGIC)
     while position + 60 <= len(package):
-        header = package[position:position + 60]
+        header = package[position : position + 60]
         try:
             size = int(header[48:58])
         except ValueError as error:
             raise PackageError("this Debian package is damaged") from error
         position += 60
         if header[:16].startswith(b"data.tar"):
-            return package[position:position + size]
+            return package[position : position + size]
         position += size + size % 2
     raise PackageError("this Debian package has no data")

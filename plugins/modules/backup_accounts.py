@@ -79,13 +79,21 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vigie.msp.plugins.module_utils.bcrypt_accounts import CryptError, libcrypt, parse, plan
+from ansible_collections.vigie.msp.plugins.module_utils.bcrypt_accounts import (
+    CryptError,
+    libcrypt,
+    parse,
+    plan,
+)
 
 MODE = 0o640
 NAME = re.compile(r"^[\w@.-]+$")
 """What rest-server accepts in an account's name."""
 
-ACCOUNT = {"name": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
+ACCOUNT = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+}
 FILE = {
     "path": {"type": "path", "required": True},
     "accounts": {"type": "list", "elements": "dict", "required": True, "options": ACCOUNT},
@@ -98,12 +106,16 @@ def passwords_of(module: AnsibleModule, accounts: list) -> dict:
     for account in accounts:
         name, password = account["name"], account["password"]
         if not NAME.match(name):
-            module.fail_json(msg="'%s' cannot be an account: only letters, digits and @._- are allowed" % name)
+            module.fail_json(
+                msg="'%s' cannot be an account: only letters, digits and @._- are allowed" % name
+            )
         if name in passwords:
             module.fail_json(msg="account %s is declared twice" % name)
         if len(password) < 16:
-            module.fail_json(msg="the password of account %s is shorter than 16 characters: its file below the "
-                                 "secrets directory is damaged; delete it to have a new one generated" % name)
+            module.fail_json(
+                msg="the password of account %s is shorter than 16 characters: its file below the "
+                "secrets directory is damaged; delete it to have a new one generated" % name
+            )
         passwords[name] = password
     return passwords
 

@@ -14,8 +14,8 @@ version_added: "0.1.0"
 author:
   - Vigie maintainers (@vigie-msp)
 description:
-  - Makes a certificate authority for this server alone, once, and a server certificate signed by it, anew whenever the
-    names change or it has less than O(renew_days) left.
+  - Makes a certificate authority for this server alone, once, and a server certificate signed by it, anew
+    whenever the names change or it has less than O(renew_days) left.
   - Hosts trust the authority's certificate, which RV(certificate) returns, and so survive a renewal.
   - The authority's key never leaves the server.
 options:
@@ -41,7 +41,8 @@ options:
     type: int
     default: 60
   authority_days:
-    description: Validity of the authority. When it ends, delete it and run the provider's and then the hosts' playbooks.
+    description: Validity of the authority. When it ends, delete it and run the provider's and then the hosts'
+      playbooks.
     type: int
     default: 7300
 attributes:
@@ -106,14 +107,15 @@ def openssl(module: AnsibleModule, arguments: list) -> None:
 
 
 def good(module: AnsibleModule, directory: str, names: list) -> bool:
-    """Whether the certificate is there, signed by the authority, lasts long enough and has exactly these names."""
+    """Whether the certificate is there, the authority's, lasts long enough and has exactly these names."""
     paths = [os.path.join(directory, name) for name in ("server.crt", "server.key", "authority.crt")]
     if not all(os.path.exists(path) for path in paths):
         return False
     program = module.get_bin_path("openssl", required=True)
     seconds = str(module.params["renew_days"] * 86400)
-    code, output, _error = module.run_command([
-        program, "x509", "-in", paths[0], "-noout", "-checkend", seconds, "-ext", "subjectAltName"])
+    code, output, _error = module.run_command(
+        [program, "x509", "-in", paths[0], "-noout", "-checkend", seconds, "-ext", "subjectAltName"]
+    )
     verified, _output, _error = module.run_command([program, "verify", "-CAfile", paths[2], paths[0]])
     found = re.findall(r"(?:DNS|IP Address):[^,\s]+", output)
     wanted = [name.replace("IP:", "IP Address:") for name in names]
@@ -121,32 +123,78 @@ def good(module: AnsibleModule, directory: str, names: list) -> bool:
 
 
 def canonical(name: str) -> str:
-    """openssl writes IPv6 addresses in full; compare the addresses, not their spelling."""
+    """Openssl writes IPv6 addresses in full; compare the addresses, not their spelling."""
     kind, _colon, value = name.partition(":")
     return "%s:%s" % (kind, ipaddress.ip_address(value) if kind == "IP Address" else value)
 
 
 def make_authority(module: AnsibleModule, directory: str) -> None:
     """The authority's key and certificate."""
-    openssl(module, [
-        "req", "-x509", *KEY, "-days", str(module.params["authority_days"]),
-        "-subj", "/CN=Vigie backup authority of %s" % module.params["names"][0][:30],
-        "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-        "-keyout", os.path.join(directory, "authority.key"), "-out", os.path.join(directory, "authority.crt")])
+    openssl(
+        module,
+        [
+            "req",
+            "-x509",
+            *KEY,
+            "-days",
+            str(module.params["authority_days"]),
+            "-subj",
+            "/CN=Vigie backup authority of %s" % module.params["names"][0][:30],
+            "-addext",
+            "basicConstraints=critical,CA:TRUE,pathlen:0",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+            "-keyout",
+            os.path.join(directory, "authority.key"),
+            "-out",
+            os.path.join(directory, "authority.crt"),
+        ],
+    )
 
 
 def make_certificate(module: AnsibleModule, authority: str, directory: str, names: list) -> None:
     """The server's key and certificate, made in ``directory``."""
     request, extensions = os.path.join(directory, "request"), os.path.join(directory, "extensions")
     with open(extensions, "w", encoding="ascii") as handle:
-        handle.write("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-                     "extendedKeyUsage=serverAuth\nsubjectAltName=%s\n" % ",".join(names))
-    openssl(module, ["req", "-new", *KEY, "-subj", "/CN=%s" % module.params["names"][0][:60],
-                     "-keyout", os.path.join(directory, "server.key"), "-out", request])
-    openssl(module, [
-        "x509", "-req", "-in", request, "-days", str(module.params["days"]), "-extfile", extensions,
-        "-CA", os.path.join(authority, "authority.crt"), "-CAkey", os.path.join(authority, "authority.key"),
-        "-set_serial", "0x" + os.urandom(16).hex(), "-out", os.path.join(directory, "server.crt")])
+        handle.write(
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+            "extendedKeyUsage=serverAuth\nsubjectAltName=%s\n" % ",".join(names)
+        )
+    openssl(
+        module,
+        [
+            "req",
+            "-new",
+            *KEY,
+            "-subj",
+            "/CN=%s" % module.params["names"][0][:60],
+            "-keyout",
+            os.path.join(directory, "server.key"),
+            "-out",
+            request,
+        ],
+    )
+    openssl(
+        module,
+        [
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-days",
+            str(module.params["days"]),
+            "-extfile",
+            extensions,
+            "-CA",
+            os.path.join(authority, "authority.crt"),
+            "-CAkey",
+            os.path.join(authority, "authority.key"),
+            "-set_serial",
+            "0x" + os.urandom(16).hex(),
+            "-out",
+            os.path.join(directory, "server.crt"),
+        ],
+    )
 
 
 def install(source: str, directory: str, name: str, mode: int, group: int) -> None:
@@ -191,7 +239,11 @@ def main() -> None:
     names = sorted({alternative_name(module, name) for name in module.params["names"]})
     if not names:
         module.fail_json(msg="names: give at least one name or address of the server")
-    changed = not good(module, directory, names) if module.get_bin_path("openssl") or not module.check_mode else True
+    changed = (
+        not good(module, directory, names)
+        if module.get_bin_path("openssl") or not module.check_mode
+        else True
+    )
     result = {"changed": changed, "certificate": ""}
     try:
         if changed and not module.check_mode:
@@ -203,8 +255,14 @@ def main() -> None:
     except (OSError, KeyError) as error:
         module.fail_json(msg="cannot make the certificate in %s: %s" % (directory, error))
     if changed:
-        result["vigie_changes"] = [{"kind": "file", "name": os.path.join(directory, "server.crt"), "before": None,
-                                    "after": "for " + ", ".join(names)}]
+        result["vigie_changes"] = [
+            {
+                "kind": "file",
+                "name": os.path.join(directory, "server.crt"),
+                "before": None,
+                "after": "for " + ", ".join(names),
+            }
+        ]
     module.exit_json(**result)
 
 

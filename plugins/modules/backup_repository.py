@@ -9,24 +9,26 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: backup_repository
-short_description: Initialise a restic repository on a rest-server and forget what its retention no longer keeps
+short_description: Make a host's restic repository on a rest-server and apply its retention
 version_added: "0.1.0"
 author:
   - Vigie maintainers (@vigie-msp)
 description:
   - Runs on the controller and talks to the maintenance listener, with an account that no host has.
-  - Initialises the repository only when the server itself says that there is none; a server that is down, refuses the
-    account or shows another certificate, and a repository that has lost files, are errors and make nothing.
-  - Forgets only what is older than the retention and frees its space. Does nothing when the snapshots look tampered
-    with (dated in the future, back-dated, altered copies) and fails then.
+  - Initialises the repository only when the server itself says that there is none; a server that is down,
+    refuses the account or shows another certificate, and a repository that has lost files, are errors and
+    make nothing.
+  - Forgets only what is older than the retention and frees its space. Does nothing when the snapshots look
+    tampered with (dated in the future, back-dated, altered copies) and fails then.
   - When a backup holds the repository's lock, forgetting is left for the next run and RV(deferred) says so.
 extends_documentation_fragment:
   - vigie.msp.backup_repository
 options:
   retention:
     description:
-      - For how many days snapshots are kept. Everything of the last O(retention.daily) days, one of each month for
-        O(retention.monthly) days, one of each year for O(retention.yearly) days, counted from the latest snapshot.
+      - For how many days snapshots are kept. Everything of the last O(retention.daily) days, one of each
+        month for O(retention.monthly) days, one of each year for O(retention.yearly) days, counted from the
+        latest snapshot.
       - Without it nothing is ever forgotten.
     type: dict
     suboptions:
@@ -101,7 +103,8 @@ from ansible_collections.vigie.msp.plugins.module_utils.backup_restic import Acc
 from ansible_collections.vigie.msp.plugins.module_utils.backup_server_api import ServerApi
 
 RETENTION = {
-    "daily": {"type": "int", "required": True}, "monthly": {"type": "int", "default": 0},
+    "daily": {"type": "int", "required": True},
+    "monthly": {"type": "int", "default": 0},
     "yearly": {"type": "int", "default": 0},
 }
 
@@ -109,11 +112,15 @@ RETENTION = {
 def main() -> None:
     """Read the parameters, do it, answer."""
     module = AnsibleModule(
-        argument_spec={**ACCESS, "retention": {"type": "dict", "options": RETENTION}}, supports_check_mode=True)
+        argument_spec={**ACCESS, "retention": {"type": "dict", "options": RETENTION}},
+        supports_check_mode=True,
+    )
     retention = module.params["retention"]
     if retention and (retention["daily"] < 1 or min(retention.values()) < 0):
-        module.fail_json(msg="retention: daily must be at least 1 day, monthly and yearly 0 or more; this is %s" % (
-            retention,))
+        module.fail_json(
+            msg="retention: daily must be at least 1 day, monthly and yearly 0 or more; this is %s"
+            % (retention,)
+        )
     try:
         where = access(module)
         probe(where.url)

@@ -15,10 +15,10 @@ author:
   - Vigie maintainers (@vigie-msp)
 description:
   - Runs on the controller, through the maintenance listener, and changes nothing.
-  - Takes each snapshot's time of arrival from the server's disk (which the role C(backup_server) has written down),
-    because a host can write any time into a snapshot.
-  - Whatever hinders it (server down, no repository, wrong password, unreadable snapshots, no restic) becomes a
-    measurement with an C(error) and never a value; the task itself succeeds.
+  - Takes each snapshot's time of arrival from the server's disk (which the role C(backup_server) has written
+    down), because a host can write any time into a snapshot.
+  - Whatever hinders it (server down, no repository, wrong password, unreadable snapshots, no restic) becomes
+    a measurement with an C(error) and never a value; the task itself succeeds.
 extends_documentation_fragment:
   - vigie.msp.backup_repository
 attributes:
@@ -49,8 +49,8 @@ snapshots:
   type: int
 vigie_measurements:
   description:
-    - The measurement C(backup.repository). Its value has C(snapshots), C(latest) (C(id), C(time), C(received),
-      C(paths); or null) and C(oldest_received).
+    - The measurement C(backup.repository). Its value has C(snapshots), C(latest) (C(id), C(time),
+      C(received), C(paths); or null) and C(oldest_received).
   returned: always
   type: list
   elements: dict

@@ -15,8 +15,8 @@ author:
   - Vigie maintainers (@vigie-msp)
 description:
   - Runs on the host, with the settings and credentials that the role C(config_backup) put there.
-  - Restores into a private scratch directory first. Then each file that differs in content, owner, mode or extended
-    attributes is replaced at once, by renaming; what was there before is kept below RV(saved).
+  - Restores into a private scratch directory first. Then each file that differs in content, owner, mode or
+    extended attributes is replaced at once, by renaming; what was there before is kept below RV(saved).
   - Files that the snapshot does not have are left alone.
 options:
   path:
@@ -104,13 +104,19 @@ def access(module: AnsibleModule) -> tuple:
         with open(path, encoding="utf-8") as handle:
             settings = json.load(handle)
         return settings, restic.Access(
-            url=settings["url"], account=settings["account"],
+            url=settings["url"],
+            account=settings["account"],
             server_password=restic.read_secret(settings["server_password_file"]),
-            password_file=settings["password_file"], certificate=settings["certificate"],
-            cache_dir=settings["cache_dir"], program=settings["restic"])
+            password_file=settings["password_file"],
+            certificate=settings["certificate"],
+            cache_dir=settings["cache_dir"],
+            program=settings["restic"],
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return module.fail_json(msg="cannot use the backup settings %s on this host (%s); run the backup service on it "
-                                "first" % (path, error))
+        return module.fail_json(
+            msg="cannot use the backup settings %s on this host (%s); run the backup service on it "
+            "first" % (path, error)
+        )
 
 
 def choose(where: restic.Access, wanted: str, deadline: int) -> tuple:
@@ -121,17 +127,25 @@ def choose(where: restic.Access, wanted: str, deadline: int) -> tuple:
     """
     result = restic.call(where, ["snapshots", "--json", "--no-lock"], deadline)
     found = sorted(json.loads(result.stdout.strip() or "[]"), key=lambda entry: entry["time"], reverse=True)
-    fitting = found[:1] if wanted == "latest" else [entry for entry in found if entry["id"].startswith(wanted)]
+    fitting = (
+        found[:1] if wanted == "latest" else [entry for entry in found if entry["id"].startswith(wanted)]
+    )
     if len(fitting) != 1:
-        raise restic.ResticError("failed", "%s snapshot '%s' in the repository; there are: %s" % (
-            "more than one" if fitting else "no", wanted, listed(found)))
+        raise restic.ResticError(
+            "failed",
+            "%s snapshot '%s' in the repository; there are: %s"
+            % ("more than one" if fitting else "no", wanted, listed(found)),
+        )
     return fitting[0], found
 
 
 def listed(found: list) -> str:
     """The newest snapshots for a message."""
     shown = ["%s of %s" % (entry["id"][:8], entry["time"][:16]) for entry in found[:SHOWN_SNAPSHOTS]]
-    return ", ".join(shown) + (" and %d older" % (len(found) - len(shown)) if len(found) > len(shown) else "") or "none"
+    return (
+        ", ".join(shown) + (" and %d older" % (len(found) - len(shown)) if len(found) > len(shown) else "")
+        or "none"
+    )
 
 
 def pattern(path: str) -> str:
@@ -143,11 +157,33 @@ def extract(module: AnsibleModule, where: restic.Access, scratch: str) -> dict:
     """Restore into the scratch directory; returns the snapshot."""
     path, deadline = module.params["path"], module.params["deadline"]
     snapshot, found = choose(where, module.params["snapshot"], deadline)
-    restic.call(where, ["restore", snapshot["id"], "--target", scratch, "--include", pattern(path), "--verify",
-                        "--retry-lock", "2m", "--quiet"], deadline)
+    restic.call(
+        where,
+        [
+            "restore",
+            snapshot["id"],
+            "--target",
+            scratch,
+            "--include",
+            pattern(path),
+            "--verify",
+            "--retry-lock",
+            "2m",
+            "--quiet",
+        ],
+        deadline,
+    )
     if not os.path.lexists(scratch + path):
-        module.fail_json(msg="%s is not in the snapshot %s of %s, which holds %s. Name another snapshot: %s" % (
-            path, snapshot["id"][:8], snapshot["time"][:16], ", ".join(snapshot.get("paths") or ()), listed(found)))
+        module.fail_json(
+            msg="%s is not in the snapshot %s of %s, which holds %s. Name another snapshot: %s"
+            % (
+                path,
+                snapshot["id"][:8],
+                snapshot["time"][:16],
+                ", ".join(snapshot.get("paths") or ()),
+                listed(found),
+            )
+        )
     return {"id": snapshot["id"], "time": snapshot["time"]}
 
 
@@ -165,10 +201,18 @@ def bring_back(module: AnsibleModule, scratch: str, saved: str) -> dict:
         "restored": [difference.path for difference in todo],
         "special_files": [difference.path for difference in found if not placing.is_placeable(difference)],
         "saved": saved if os.path.isdir(saved) else "",
-        "diff": [{"before_header": item.path, "after_header": item.path, "before": "%s\n" % (item.before or "absent"),
-                  "after": "%s\n" % item.after} for item in todo],
-        "vigie_changes": [{"kind": "file", "name": item.path, "before": item.before, "after": item.after}
-                          for item in todo],
+        "diff": [
+            {
+                "before_header": item.path,
+                "after_header": item.path,
+                "before": "%s\n" % (item.before or "absent"),
+                "after": "%s\n" % item.after,
+            }
+            for item in todo
+        ],
+        "vigie_changes": [
+            {"kind": "file", "name": item.path, "before": item.before, "after": item.after} for item in todo
+        ],
     }
 
 
@@ -186,15 +230,21 @@ def main() -> None:
     )
     path = module.params["path"]
     if not path.startswith("/") or os.path.normpath(path) != path or path == "/":
-        module.fail_json(msg="path: '%s' is not the plain absolute path of a file or directory, like /etc/fstab" % path)
+        module.fail_json(
+            msg="path: '%s' is not the plain absolute path of a file or directory, like /etc/fstab" % path
+        )
     if not re.match(r"^(latest|[0-9a-f]{4,64})$", module.params["snapshot"]):
-        module.fail_json(msg="snapshot: '%s' is neither 'latest' nor a snapshot's id" % module.params["snapshot"])
+        module.fail_json(
+            msg="snapshot: '%s' is neither 'latest' nor a snapshot's id" % module.params["snapshot"]
+        )
     try:
         settings, where = access(module)
         restic.probe(where.url)
         os.makedirs(settings["state_dir"], mode=0o700, exist_ok=True)
         scratch = tempfile.mkdtemp(prefix="restore-", dir=settings["state_dir"])
-        saved = os.path.join(settings["state_dir"], "replaced", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+        saved = os.path.join(
+            settings["state_dir"], "replaced", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        )
         try:
             snapshot = extract(module, where, scratch)
             result = bring_back(module, scratch, saved)

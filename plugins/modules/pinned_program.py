@@ -9,19 +9,21 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: pinned_program
-short_description: Have a static program in at least a given version, taken from a pinned Debian package if need be
+short_description: Have a static program in at least a given version, taken from a pinned Debian package if
+  need be
 version_added: "0.1.0"
 author:
   - Vigie maintainers (@vigie-msp)
 description:
   - Looks for the program in O(directories) and accepts the first that is recent enough.
-  - Otherwise, when the host's own package manager offers it recent enough, says so in RV(offered) and installs nothing,
-    so that the caller installs the package, which then gets security updates like any other.
-  - Otherwise downloads the package pinned for this machine's architecture, checks its SHA-256 and puts the program
-    into the first of O(directories). The package itself is not installed.
-  - Where the host's C library is too old for the program, and a package of the C library is pinned too, both are put
-    into a directory of O(library_directory) and the program's place is taken by a script that runs it with its own
-    library. Nothing else on the host uses that library.
+  - Otherwise, when the host's own package manager offers it recent enough, says so in RV(offered) and
+    installs nothing, so that the caller installs the package, which then gets security updates like any
+    other.
+  - Otherwise downloads the package pinned for this machine's architecture, checks its SHA-256 and puts the
+    program into the first of O(directories). The package itself is not installed.
+  - Where the host's C library is too old for the program, and a package of the C library is pinned too, both
+    are put into a directory of O(library_directory) and the program's place is taken by a script that runs it
+    with its own library. Nothing else on the host uses that library.
 options:
   name:
     description: The program's name; also its package's.
@@ -36,18 +38,20 @@ options:
     type: str
     default: version
   directories:
-    description: Absolute directories to look in. The first receives the pinned program, and is made when missing.
+    description: Absolute directories to look in. The first receives the pinned program, and is made when
+      missing.
     type: list
     elements: path
     required: true
   prefer_package:
-    description: Whether a recent enough package of the host's distribution is preferred to the pinned program.
+    description: Whether a recent enough package of the host's distribution is preferred to the pinned
+      program.
     type: bool
     default: true
   pinned:
     description:
-      - By machine (as C(uname -m) says it) a dictionary with C(url) and C(sha256) of a Debian package and, optionally,
-        C(libc), a dictionary with those of the package C(libc6) for hosts with an older one.
+      - By machine (as C(uname -m) says it) a dictionary with C(url) and C(sha256) of a Debian package and,
+        optionally, C(libc), a dictionary with those of the package C(libc6) for hosts with an older one.
     type: dict
     required: true
   library_directory:
@@ -128,7 +132,9 @@ def shown(version: tuple | None) -> str | None:
 def installed_version(path: str, argument: str) -> tuple | None:
     """The version a program says it has; none when it is not there or does not run here."""
     try:
-        done = subprocess.run([path, argument], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [path, argument], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return version_of(done.stdout.decode(errors="replace")) if done.returncode == 0 else None
@@ -139,7 +145,9 @@ def offered_version(module: AnsibleModule, name: str) -> tuple | None:
     apt_cache = module.get_bin_path("apt-cache")
     if not apt_cache:
         return None
-    code, output, _error = module.run_command([apt_cache, "policy", name], environ_update={"LC_ALL": "C.UTF-8"})
+    code, output, _error = module.run_command(
+        [apt_cache, "policy", name], environ_update={"LC_ALL": "C.UTF-8"}
+    )
     candidate = re.search(r"^  Candidate: (?:[0-9]+:)?(\S+)", output, re.MULTILINE)
     return version_of(candidate.group(1)) if code == 0 and candidate else None
 
@@ -150,26 +158,36 @@ def install(module: AnsibleModule, minimum: tuple) -> tuple:
     Raises:
         PackageError: No package is pinned for this machine, or it is not what it should be.
     """
-    name, directory = module.params["name"], module.params["directories"][0]
-    machine = platform.machine()
+    name, machine = module.params["name"], platform.machine()
     package = module.params["pinned"].get(machine)
     if not package:
-        raise PackageError("no package of %s is pinned for the machine type %s (only for %s): install %s %s or later "
-                           "yourself in one of %s" % (name, machine, ", ".join(sorted(module.params["pinned"])), name,
-                                                      shown(minimum), ", ".join(module.params["directories"])))
+        raise PackageError(
+            "no package of %s is pinned for the machine type %s (only for %s): install %s %s or later "
+            "yourself in one of %s"
+            % (
+                name,
+                machine,
+                ", ".join(sorted(module.params["pinned"])),
+                name,
+                shown(minimum),
+                ", ".join(module.params["directories"]),
+            )
+        )
     content = member(fetch(package["url"], package["sha256"]), "usr/bin/" + name)
     version = put(module, content, minimum)
     if not version and package.get("libc"):
         libc = fetch(package["libc"]["url"], package["libc"]["sha256"])
         version = put(module, with_own_library(module, content, libc), minimum)
     if not version:
-        raise PackageError("the pinned program does not run on this host, or is older than %s; a C library older than "
-                           "2.34 (see `ldd --version`) is the usual reason" % shown(minimum))
+        raise PackageError(
+            "the pinned program does not run on this host, or is older than %s; a C library older than "
+            "2.34 (see `ldd --version`) is the usual reason" % shown(minimum)
+        )
     return version
 
 
 def put(module: AnsibleModule, content: bytes, minimum: tuple) -> tuple | None:
-    """Put a program into the first directory if it runs here and is recent enough; returns its version then."""
+    """Put a program into the first directory if it runs here and is recent enough; returns its version."""
     name, directory = module.params["name"], module.params["directories"][0]
     os.makedirs(directory, mode=0o755, exist_ok=True)
     temporary = write(directory, "." + name, content)
@@ -185,7 +203,7 @@ def put(module: AnsibleModule, content: bytes, minimum: tuple) -> tuple | None:
 
 
 def with_own_library(module: AnsibleModule, program: bytes, libc: bytes) -> bytes:
-    """Keep program and C library in a directory of their own; returns the script that runs the one with the other."""
+    """Keep program and C library in a directory of their own; returns the script that runs the program."""
     parent, name = module.params["library_directory"], module.params["name"]
     parts = {os.path.basename(path): content for path, content in members(libc, is_shared_object).items()}
     loader = next((part for part in sorted(parts) if part.startswith("ld-linux")), None)
@@ -196,13 +214,17 @@ def with_own_library(module: AnsibleModule, program: bytes, libc: bytes) -> byte
     try:
         for part, content in [*parts.items(), (name, program)]:
             os.rename(write(scratch, part, content), os.path.join(scratch, part))
-        os.chmod(scratch, 0o755)
+        os.chmod(scratch, 0o755)  # noqa: S103 - a program for everyone
         shutil.rmtree(home, ignore_errors=True)
         os.rename(scratch, home)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    script = '#!/bin/sh\n# Written by Vigie: this host\'s C library is too old for %s, so it has its own.\n' % name
-    return ('%sexec "%s/%s" --library-path "%s" "%s/%s" "$@"\n' % (script, home, loader, home, home, name)).encode()
+    script = (
+        "#!/bin/sh\n# Written by Vigie: this host's C library is too old for %s, so it has its own.\n" % name
+    )
+    return (
+        '%sexec "%s/%s" --library-path "%s" "%s/%s" "$@"\n' % (script, home, loader, home, home, name)
+    ).encode()
 
 
 def is_shared_object(path: str) -> bool:
@@ -215,7 +237,7 @@ def write(directory: str, prefix: str, content: bytes) -> str:
     descriptor, temporary = tempfile.mkstemp(prefix=prefix, dir=directory)
     with os.fdopen(descriptor, "wb") as handle:
         handle.write(content)
-    os.chmod(temporary, 0o755)
+    os.chmod(temporary, 0o755)  # noqa: S103 - a program for everyone
     return temporary
 
 
@@ -236,7 +258,9 @@ def main() -> None:
     parameters = module.params
     minimum = version_of(parameters["minimum"])
     if not minimum or not parameters["directories"]:
-        module.fail_json(msg="minimum must be a version like 0.18.0, and directories name at least one directory")
+        module.fail_json(
+            msg="minimum must be a version like 0.18.0, and directories name at least one directory"
+        )
     paths = [os.path.join(directory, parameters["name"]) for directory in parameters["directories"]]
     for path in paths:
         version = installed_version(path, parameters["version_argument"])
@@ -250,8 +274,13 @@ def main() -> None:
         version = None if module.check_mode else install(module, minimum)
     except (PackageError, OSError) as error:
         module.fail_json(msg="%s: %s" % (parameters["name"], error))
-    module.exit_json(changed=True, path=paths[0], version=shown(version), offered=False, vigie_changes=[
-        {"kind": "file", "name": paths[0], "before": shown(before), "after": shown(version)}])
+    module.exit_json(
+        changed=True,
+        path=paths[0],
+        version=shown(version),
+        offered=False,
+        vigie_changes=[{"kind": "file", "name": paths[0], "before": shown(before), "after": shown(version)}],
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ version_added: "0.1.0"
 author:
   - Vigie maintainers (@vigie-msp)
 description:
-  - Each module execution costs a host about half a second; a role's whole configuration is one execution here.
+  - Each module execution costs a host about half a second; a role's whole configuration is one execution
+    here.
   - All new contents are validated before the first file is replaced. Each is replaced at once, by renaming.
   - A secret's content appears in no result, diff or log.
 options:
@@ -52,8 +53,9 @@ options:
         default: root
       validate:
         description:
-          - Command with C(%s) for a file that holds the new content under the same name. It refuses the content by
-            its exit code or by writing to standard error, because C(systemd-analyze verify) only does the latter.
+          - Command with C(%s) for a file that holds the new content under the same name. It refuses the
+            content by its exit code or by writing to standard error, because C(systemd-analyze verify) only
+            does the latter.
         type: str
 attributes:
   check_mode:
@@ -80,7 +82,8 @@ changed_paths:
   type: list
   elements: str
 vigie_changes:
-  description: The changes, as Vigie records them; contents by the start of their SHA-256, secrets as C(secret).
+  description: The changes, as Vigie records them; contents by the start of their SHA-256, secrets as
+    C(secret).
   returned: when changed
   type: list
   elements: dict
@@ -122,8 +125,11 @@ def current(item: dict) -> tuple:
         status = os.lstat(item["path"])
     except FileNotFoundError:
         return None, None
-    rights = "%s:%s %04o" % (_name(pwd.getpwuid, status.st_uid), _name(grp.getgrgid, status.st_gid),
-                             stat.S_IMODE(status.st_mode))
+    rights = "%s:%s %04o" % (
+        _name(pwd.getpwuid, status.st_uid),
+        _name(grp.getgrgid, status.st_gid),
+        stat.S_IMODE(status.st_mode),
+    )
     if item["directory"] or not stat.S_ISREG(status.st_mode):
         return None, rights
     with open(item["path"], "rb") as handle:
@@ -163,8 +169,10 @@ def validate(module: AnsibleModule, item: dict, content: bytes) -> None:
     finally:
         shutil.rmtree(directory)
     if code or error.strip():
-        module.fail_json(msg="the new %s is refused by '%s': %s" % (
-            item["path"], item["validate"], (error or output).strip()[-1000:]))
+        module.fail_json(
+            msg="the new %s is refused by '%s': %s"
+            % (item["path"], item["validate"], (error or output).strip()[-1000:])
+        )
 
 
 def place(module: AnsibleModule, item: dict, replace: bool) -> None:
@@ -207,8 +215,10 @@ def check(module: AnsibleModule, item: dict) -> None:
     there = os.path.lexists(item["path"])
     fits = os.path.isdir(item["path"]) if item["directory"] else os.path.isfile(item["path"])
     if there and (os.path.islink(item["path"]) or not fits):
-        module.fail_json(msg="%s exists and is not a %s; move it away first" % (
-            item["path"], "directory" if item["directory"] else "plain file"))
+        module.fail_json(
+            msg="%s exists and is not a %s; move it away first"
+            % (item["path"], "directory" if item["directory"] else "plain file")
+        )
 
 
 def main() -> None:
@@ -227,21 +237,28 @@ def main() -> None:
         if item["validate"] and content != wanted(item):
             validate(module, item, wanted(item))
         public = item["content"] is not None
-        diff.append({
-            "before_header": item["path"], "after_header": item["path"],
-            "before": (content or b"").decode(errors="replace") if public else "%s\n" % described,
-            "after": item["content"] if public else "%s\n" % target(item),
-        })
+        diff.append(
+            {
+                "before_header": item["path"],
+                "after_header": item["path"],
+                "before": (content or b"").decode(errors="replace") if public else "%s\n" % described,
+                "after": item["content"] if public else "%s\n" % target(item),
+            }
+        )
     try:
         for item, content, _described in [] if module.check_mode else pending:
             place(module, item, content != wanted(item))
     except (OSError, KeyError) as error:
         module.fail_json(msg="cannot put %s into place: %s" % (item["path"], error))
-    result = {"changed": bool(pending), "changed_paths": [item["path"] for item, _content, _before in pending]}
+    result = {
+        "changed": bool(pending),
+        "changed_paths": [item["path"] for item, _content, _before in pending],
+    }
     if pending:
         result["vigie_changes"] = [
             {"kind": "file", "name": item["path"], "before": before, "after": target(item)}
-            for item, _content, before in pending]
+            for item, _content, before in pending
+        ]
     module.exit_json(diff=diff, **result)
 
 

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Write down when this server received each snapshot. Installed by the role ``backup_server``.
 
-Usage: ``receipts.py DATA_DIRECTORY``. rest-server does not tell a file's time, and the time inside a snapshot is the
-host's word. So each repository gets a file ``receipts/config`` with the times of its snapshot files, which rest-server
-then serves like any other to the repository's account; a host's append-only account cannot replace or delete it.
+Usage: ``receipts.py DATA_DIRECTORY``. rest-server does not tell a file's time, and the time inside a snapshot
+is the host's word. So each repository gets a file ``receipts/config`` with the times of its snapshot files,
+which rest-server then serves like any other to the repository's account; a host's append-only account cannot
+replace or delete it.
 
 A repository is written anew only when its directory of snapshots changed since.
 """
+
 from __future__ import annotations
 
 import json

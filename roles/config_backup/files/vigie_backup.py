@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Back this host up once: what the timer ``vigie-backup.timer`` runs. Installed by the role ``config_backup``.
+"""Back this host up once: what ``vigie-backup.timer`` runs. Installed by the role ``config_backup``.
 
 Usage: ``vigie_backup.py [SETTINGS]``; by default ``/etc/vigie/backup/settings.json``.
 
-Exit codes: 0 a complete snapshot was made; 1 failed; 3 incomplete: a snapshot was made but a declared path or some
-files are missing from it; 75 another backup is running. Metrics are written on every exit but the last; those of the
-last success stay until there is a newer one.
+Exit codes: 0 a complete snapshot was made; 1 failed; 3 incomplete: a snapshot was made but a declared path or
+some files are missing from it; 75 another backup is running. Metrics are written on every exit but the last;
+those of the last success stay until there is a newer one.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -36,8 +37,19 @@ INVENTORIES = {
 """File in the staging directory → command: with these, a rebuilt host gets the same packages again."""
 
 REQUIRED = (
-    "url", "account", "host", "paths", "exclude", "restic", "password_file", "server_password_file",
-    "certificate", "state_dir", "cache_dir", "textfile_dir", "deadline",
+    "url",
+    "account",
+    "host",
+    "paths",
+    "exclude",
+    "restic",
+    "password_file",
+    "server_password_file",
+    "certificate",
+    "state_dir",
+    "cache_dir",
+    "textfile_dir",
+    "deadline",
 )
 
 
@@ -63,8 +75,12 @@ def read_settings(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as handle:
             settings = json.load(handle)
     except (OSError, ValueError) as error:
-        raise BackupError("cannot read the settings %s: %s; run the backup playbook again" % (path, error)) from error
-    missing = [key for key in REQUIRED if key not in settings] if isinstance(settings, dict) else list(REQUIRED)
+        raise BackupError(
+            "cannot read the settings %s: %s; run the backup playbook again" % (path, error)
+        ) from error
+    missing = (
+        [key for key in REQUIRED if key not in settings] if isinstance(settings, dict) else list(REQUIRED)
+    )
     if missing:
         raise BackupError("%s lacks %s; run the backup playbook again" % (path, ", ".join(missing)))
     return settings
@@ -108,13 +124,17 @@ def stage_inventories(state_dir: str) -> str:
     os.makedirs(staging, mode=0o700, exist_ok=True)
     for name, command in INVENTORIES.items():
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+            )
         except FileNotFoundError:
             continue  # no dpkg here: there is no selection to keep
         except subprocess.TimeoutExpired as error:
             raise BackupError("%s did not end in 120 s" % " ".join(command)) from error
         if done.returncode or (name == "dpkg-selections" and not done.stdout):
-            raise BackupError("%s failed: %s" % (" ".join(command), done.stderr.decode(errors="replace").strip()))
+            raise BackupError(
+                "%s failed: %s" % (" ".join(command), done.stderr.decode(errors="replace").strip())
+            )
         write_private(os.path.join(staging, name), done.stdout.decode("utf-8", "surrogateescape"))
     return staging
 
@@ -127,7 +147,16 @@ def sort_paths(paths: list[str]) -> tuple[list[str], list[str]]:
 
 def backup_arguments(settings: Mapping[str, Any], paths: list[str]) -> list[str]:
     """The arguments of ``restic backup``; nothing secret among them."""
-    arguments = ["backup", "--json", "--quiet", "--no-scan", "--retry-lock", LOCK_PATIENCE, "--host", settings["host"]]
+    arguments = [
+        "backup",
+        "--json",
+        "--quiet",
+        "--no-scan",
+        "--retry-lock",
+        LOCK_PATIENCE,
+        "--host",
+        settings["host"],
+    ]
     for pattern in settings["exclude"]:
         arguments += ["--exclude", pattern]
     return [*arguments, "--", *paths]
@@ -144,24 +173,31 @@ def attempt(settings: Mapping[str, Any]) -> Outcome:
         raise BackupError("none of the declared paths exists: %s" % ", ".join(settings["paths"]))
     staging = stage_inventories(settings["state_dir"])
     restic.probe(settings["url"])
-    result = restic.run(access(settings), backup_arguments(settings, [*present, staging]), settings["deadline"])
+    result = restic.run(
+        access(settings), backup_arguments(settings, [*present, staging]), settings["deadline"]
+    )
     error = restic.failure(result)
     if error and error.kind != "incomplete":
         raise error
     summary = next((m for m in result.messages() if m.get("message_type") == "summary"), None)
     if not summary or not summary.get("snapshot_id"):
         raise BackupError("restic ended with %d but named no snapshot" % result.code)
-    problems = tuple("declared path is missing: " + path for path in missing) + ((str(error),) if error else ())
+    problems = tuple("declared path is missing: " + path for path in missing) + (
+        (str(error),) if error else ()
+    )
     return Outcome(EXIT_INCOMPLETE if problems else EXIT_OK, summary, problems)
 
 
 def access(settings: Mapping[str, Any]) -> restic.Access:
     """How this host reaches its repository."""
     return restic.Access(
-        url=settings["url"], account=settings["account"],
+        url=settings["url"],
+        account=settings["account"],
         server_password=restic.read_secret(settings["server_password_file"]),
-        password_file=settings["password_file"], certificate=settings["certificate"],
-        cache_dir=settings["cache_dir"], program=settings["restic"],
+        password_file=settings["password_file"],
+        certificate=settings["certificate"],
+        cache_dir=settings["cache_dir"],
+        program=settings["restic"],
     )
 
 
@@ -178,12 +214,18 @@ def last_success(state_dir: str) -> dict[str, Any]:
 def record_success(state_dir: str, outcome: Outcome, now: float) -> None:
     """Remember a complete backup for later metrics."""
     summary = outcome.summary
-    write_private(os.path.join(state_dir, "last_success.json"), json.dumps({
-        "time": int(now),
-        "snapshot": summary["snapshot_id"],
-        "files": summary.get("total_files_processed", 0),
-        "bytes": summary.get("total_bytes_processed", 0),
-    }) + "\n")
+    write_private(
+        os.path.join(state_dir, "last_success.json"),
+        json.dumps(
+            {
+                "time": int(now),
+                "snapshot": summary["snapshot_id"],
+                "files": summary.get("total_files_processed", 0),
+                "bytes": summary.get("total_bytes_processed", 0),
+            }
+        )
+        + "\n",
+    )
 
 
 def metrics(code: int, started: float, ended: float, success: Mapping[str, Any]) -> str:
@@ -200,7 +242,8 @@ def metrics(code: int, started: float, ended: float, success: Mapping[str, Any])
             ("last_success_bytes", "Bytes of the files in the last complete backup.", success["bytes"]),
         ]
     return "".join(
-        "# HELP vigie_backup_%s %s\n# TYPE vigie_backup_%s gauge\nvigie_backup_%s %s\n" % (name, text, name, name, value)
+        "# HELP vigie_backup_%s %s\n# TYPE vigie_backup_%s gauge\nvigie_backup_%s %s\n"
+        % (name, text, name, name, value)
         for name, text, value in rows
     )
 
@@ -213,7 +256,9 @@ def write_metrics(settings: Mapping[str, Any], code: int, started: float) -> Non
         os.makedirs(settings["textfile_dir"], mode=0o755, exist_ok=True)
         write_private(
             os.path.join(settings["textfile_dir"], "vigie_backup.prom"),
-            metrics(code, started, time.time(), last_success(settings["state_dir"])), 0o644)
+            metrics(code, started, time.time(), last_success(settings["state_dir"])),
+            0o644,
+        )
     except OSError as error:
         say("warning: cannot write metrics: %s" % error)
 
@@ -238,9 +283,15 @@ def back_up(settings: Mapping[str, Any]) -> int:
             say("warning: " + problem)
         if code == EXIT_OK:
             record_success(settings["state_dir"], outcome, time.time())
-        say("snapshot %s, %s files, %s bytes added, %d s" % (
-            outcome.summary["snapshot_id"][:8], outcome.summary.get("total_files_processed"),
-            outcome.summary.get("data_added"), time.time() - started))
+        say(
+            "snapshot %s, %s files, %s bytes added, %d s"
+            % (
+                outcome.summary["snapshot_id"][:8],
+                outcome.summary.get("total_files_processed"),
+                outcome.summary.get("data_added"),
+                time.time() - started,
+            )
+        )
     except (BackupError, restic.ResticError, OSError) as error:
         say("error: %s" % error)
     finally:
