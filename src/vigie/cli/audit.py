@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,6 +11,9 @@ from rich.text import Text
 
 from vigie.cli.context import AsJson, err, finish, out, print_json, reports_errors
 from vigie.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from vigie.compliance.score import Score
 
 COLOURS = {
     "compliant": "green",
@@ -65,6 +65,7 @@ def localhost(
     """
     # Imported when used: `vigie --help` should not wait for the catalogue's and the evaluator's imports.
     from vigie.compliance.localhost import audit
+    from vigie.compliance.score import score as score_of
 
     parameters = _parameters(tier, inventory)
     if not as_json and err.is_terminal:
@@ -72,13 +73,13 @@ def localhost(
             results, measurements = audit(parameters, date_updates=not offline)
     else:
         results, measurements = audit(parameters, date_updates=not offline)
-    score = _score(results)
+    score = score_of(results)
     if as_json:
         print_json(
             {
                 "tier": tier,
                 "parameters": parameters,
-                "score": score,
+                "score": score.as_dict(),
                 "results": results,
                 "measurements": measurements,
             }
@@ -107,27 +108,14 @@ def exit_code(results: list[dict[str, Any]]) -> ExitCode:
     return ExitCode.UNKNOWN if "unknown" in states or "compliant" not in states else ExitCode.OK
 
 
-def _score(results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The score as plain data; None where this version cannot compute one, which is shown as that."""
-    if find_spec("vigie.compliance.score") is None:
-        return None
-    scored = import_module("vigie.compliance.score").score(results)
-    return asdict(scored) if is_dataclass(scored) and not isinstance(scored, type) else dict(scored)
-
-
-def _show(tier: str, results: list[dict[str, Any]], score: dict[str, Any] | None) -> None:
+def _show(tier: str, results: list[dict[str, Any]], score: Score) -> None:
     table = Table(title=f"This machine against the tier {tier}", title_justify="left", expand=False)
     for heading in ("control", "title", "severity", "state", "observed", "the tier demands", "remedy"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("control", "severity"))
     for result in sorted(results, key=_order):
         table.add_row(*_row(result))
     out.print(table)
-    shown = "not computed by this version" if score is None else _words(score)
-    out.print(f"score: {shown}", markup=False, highlight=False)
-
-
-def _words(score: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in score.items())
+    out.print(str(score), markup=False, highlight=False)
 
 
 def _order(result: dict[str, Any]) -> tuple[int, int, str]:

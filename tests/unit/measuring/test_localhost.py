@@ -49,6 +49,7 @@ def test_this_machine_is_measured_and_judged():
     by_control = {result["control"]: result for result in report["results"]}
     assert by_control["BAK-01"]["state"] == "unknown"  # nothing here asks a backup server
     assert report["parameters"]["security_update_days"] == 7
+    assert report["score"]["assessed"] < report["score"]["due"]
 
 
 def test_the_table_names_every_control():
