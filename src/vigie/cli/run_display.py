@@ -154,8 +154,12 @@ def summary(result: BatchResult) -> Table:
 def _cells(report: RunReport) -> list[str]:
     style = STYLES.get(report.status, "magenta")
     good = sum(1 for status in report.hosts.values() if status is RunStatus.OK)
-    bad = ", ".join(f"{host} {status}" for host, status in report.hosts.items() if status is not RunStatus.OK)
-    why = " — ".join(text for text in (bad, report.message) if text)
+    bad = [
+        f"{host} {status}{': ' + report.reasons[host] if host in report.reasons else ''}"
+        for host, status in report.hosts.items()
+        if status is not RunStatus.OK
+    ]
+    why = "\n".join(text for text in (report.message, *bad) if text)
     return [
         report.client,
         report.service,

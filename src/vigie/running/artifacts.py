@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -15,6 +16,8 @@ KEEP_RUNS = 50
 """Of each client, at least so many runs keep their files, however old."""
 KEEP_SECONDS = 90 * 24 * 3600
 """Younger runs keep theirs, however many."""
+MAX_REASON = 160
+"""Characters of a failure in a summary; all of it is in the ledger."""
 INGESTED = "ingested"
 """Marks a run whose results are in the ledger; only such a run's files are ever removed."""
 
@@ -58,6 +61,22 @@ def scrub(path: Path, secrets: Iterable[str]) -> None:
     after = redactor.text(before)
     if after != before:
         path.write_text(after, encoding="utf-8")
+
+
+def first_failures(results: Path) -> dict[str, str]:
+    """Why hosts failed: the first line of each one's first failure, for the summary of a run."""
+    found: dict[str, str] = {}
+    if not results.is_file():
+        return found
+    with results.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"type":"failure"' not in line:
+                continue
+            with contextlib.suppress(ValueError, KeyError, IndexError):
+                record = json.loads(line)
+                first = record["message"].strip().splitlines()[0]
+                found.setdefault(record["host"], f"{record['task']}: {first[:MAX_REASON]}")
+    return found
 
 
 def write_summary(folder: Path, summary: dict[str, object]) -> None:

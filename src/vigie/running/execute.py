@@ -6,8 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vigie.errors import VigieError
 from vigie.ledger.states import RunStatus
@@ -271,6 +271,7 @@ def _last_error(output: str) -> str:
 def _record(request: RunRequest, report: RunReport, ledger: LedgerPort) -> RunReport:
     """Put the run into the ledger; what the runner knows of its end counts more than the file."""
     artifacts.scrub(request.artifacts / "stdout.log", secret_folders(request))
+    report = replace(report, reasons=artifacts.first_failures(request.results))
     whole = report.status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.LOST)
     try:
         if request.results.exists():
@@ -296,9 +297,8 @@ def _doubt_if_unrecorded(report: RunReport, request: RunRequest, whole: bool) ->
 def _unrecorded(report: RunReport, reason: str) -> RunReport:
     """A run whose results are not in the ledger proves nothing: at best it is unknown."""
     status = RunStatus.UNKNOWN if report.status is RunStatus.OK else report.status
-    fields: dict[str, Any] = {**report.__dict__, "status": status}
-    fields["warnings"] = (*report.warnings, f"results are not (all) recorded: {reason}")
-    return RunReport(**fields)
+    warnings = (*report.warnings, f"results are not (all) recorded: {reason}")
+    return replace(report, status=status, warnings=warnings)
 
 
 def _finished(results: Path) -> bool:

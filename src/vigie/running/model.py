@@ -101,6 +101,7 @@ class RunReport:
     Args:
         hosts: The verdict of each expected host.
         message: Why the run is not ok, where no host's verdict says it; redacted.
+        reasons: The first failure of each host that failed, one line; redacted.
         warnings: What the operator should know: weaker isolation, results that could not be recorded.
     """
 
@@ -117,6 +118,7 @@ class RunReport:
     hint: str = ""
     warnings: tuple[str, ...] = ()
     changed: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json`` and for the file kept with the run."""
@@ -130,6 +132,7 @@ class RunReport:
             "isolation": str(self.isolation),
             "hosts": {host: str(status) for host, status in self.hosts.items()},
             "changed": dict(self.changed),
+            "reasons": dict(self.reasons),
             "message": self.message,
             "hint": self.hint,
             "warnings": list(self.warnings),

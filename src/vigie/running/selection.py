@@ -148,7 +148,7 @@ def provider_request(
         service="provision",
         playbook=own_playbook("provider"),
         hosts={server: variables, "localhost": _controller(variables)},
-        groups=inventory.groups,
+        groups={**inventory.groups, "backup_servers": (server,)},
         revision=provider.revision,
         requested_by=getpass.getuser(),
         **options,
