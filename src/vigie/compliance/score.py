@@ -106,7 +106,8 @@ class Score:
             return f"no score: nothing of {self.due} controls due was assessed"
         return (
             f"score {percent(self.score)} (raw {percent(self.raw_score)}), "
-            f"coverage {percent(self.coverage)}, {self.open_criticals} open criticals, grade {self.grade or '-'}"
+            f"coverage {percent(self.coverage)}, "
+            f"{self.open_criticals} open criticals, grade {self.grade or '-'}"
         )
 
 
