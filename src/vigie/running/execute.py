@@ -110,13 +110,8 @@ def _prepare(
 
 def private_keys(request: RunRequest) -> tuple[Path, ...]:
     """The key files the inventory names for the run's hosts."""
-    found: dict[Path, None] = {}
-    for values in request.hosts.values():
-        for name in ("ansible_ssh_private_key_file", "ansible_private_key_file"):
-            value = values.get(name)
-            if isinstance(value, str) and value and "{{" not in value:
-                found[inventory.absolute(value, request.directory)] = None
-    return tuple(found)
+    named = (inventory.private_key(values, request.directory) for values in request.hosts.values())
+    return tuple(dict.fromkeys(key for key in named if key is not None))
 
 
 def _write_ssh(scratch: Path, known: str, identities: tuple[Path, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -51,10 +52,10 @@ def host_variables(values: Mapping[str, Any], directory: Path, ssh_arguments: st
     ssh takes the first of an option given twice, so the run's known_hosts wins over the inventory's.
     """
     variables: dict[str, Any] = {name: _located(value, directory) for name, value in values.items()}
-    key = variables.get("ansible_ssh_private_key_file") or variables.get("ansible_private_key_file")
-    if isinstance(key, str) and "{{" not in key:
+    key = private_key(values, directory)
+    if key is not None:
         variables.pop("ansible_private_key_file", None)
-        variables["ansible_ssh_private_key_file"] = str(absolute(key, directory))
+        variables["ansible_ssh_private_key_file"] = str(key)
     if uses_ssh(values):
         own = variables.get("ansible_ssh_args")
         variables["ansible_ssh_args"] = f"{ssh_arguments} {own}" if isinstance(own, str) else ssh_arguments
@@ -62,6 +63,14 @@ def host_variables(values: Mapping[str, Any], directory: Path, ssh_arguments: st
         variables["ansible_host_key_checking"] = True
         variables.pop("ansible_ssh_host_key_checking", None)
     return variables
+
+
+def private_key(values: Mapping[str, Any], directory: Path) -> Path | None:
+    """The key file the inventory names for a host; None where it names none, or only by a template."""
+    value = values.get("ansible_ssh_private_key_file") or values.get("ansible_private_key_file")
+    located = _located(value, directory)
+    named = isinstance(located, str) and located and "{{" not in located
+    return absolute(located, directory) if named else None
 
 
 def uses_ssh(variables: Mapping[str, Any]) -> bool:
@@ -76,8 +85,8 @@ def is_this_machine(variables: Mapping[str, Any]) -> bool:
 
 def absolute(path: str, directory: Path) -> Path:
     """``path`` of the inventory, absolute: ``~`` is the operator's home, relative is to the directory."""
-    expanded = Path(path).expanduser()
-    return expanded if expanded.is_absolute() else (directory / expanded).resolve()
+    # Without `..`: the run sees the file itself, not the folders a detour would lead through.
+    return Path(os.path.normpath(directory.absolute() / Path(path).expanduser()))
 
 
 def _located(value: Any, directory: Path) -> Any:

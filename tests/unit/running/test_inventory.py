@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigie.running import inventory
 from vigie.running.inventory import build, host_variables
 
 DIRECTORY = Path("/srv/provider")
@@ -61,3 +62,11 @@ def test_paths_mean_what_they_meant_in_the_providers_directory():
     assert variables["cert"] == ["/srv/provider/x.crt"]
     home = host_variables({"ansible_ssh_private_key_file": "~/.ssh/k"}, DIRECTORY, ARGUMENTS)
     assert home["ansible_ssh_private_key_file"] == str(Path.home() / ".ssh/k")
+
+
+def test_key_file_beside_the_inventory_is_found_by_its_real_path() -> None:
+    values = {"ansible_ssh_private_key_file": "{{ inventory_dir }}/../../.lab/demo/id_ed25519"}
+    key = inventory.private_key(values, Path("/srv/inventories/demo"))
+    assert key == Path("/srv/.lab/demo/id_ed25519")
+    variables = inventory.host_variables(values, Path("/srv/inventories/demo"), "")
+    assert variables["ansible_ssh_private_key_file"] == str(key)
