@@ -13,7 +13,7 @@ import pytest
 from tests.backup_probe import HOSTS_PORT, MAINTENANCE_PORT, Door, state
 from tests.lab.lab import Lab
 
-REPOSITORY_PASSWORD = "of-the-repository"
+REPOSITORY_PASSWORD = "of-the-repository"  # noqa: S105 - made for this test
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_arrivals_are_written_down_and_not_by_the_host(snapshot: str, pushing: D
     assert pushing.ask("DELETE", "/alpha.web/receipts/config")[0] == 403
 
 
-def test_certificate_is_for_this_server_only(door, name: str):
+def test_certificate_is_for_this_server_only(door):
     here = door("alpha", "append", HOSTS_PORT)
     elsewhere = Door("127.0.0.1", HOSTS_PORT, here.account, here.password, here.certificate)
     assert here.ask("GET", "/alpha.web/snapshots/")[0] in (200, 404)
