@@ -251,12 +251,18 @@ def test_without_known_host_keys_nothing_is_run(stage):
 
 
 def test_a_failing_host_fails_the_run_and_the_others_stay_ok(stage):
-    stage.play(
-        [{"name": "Fail", "ansible.builtin.fail": {"msg": "no"}, "when": "inventory_hostname == 'web2'"}]
-    )
+    fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "no"}, "when": "inventory_hostname == 'web2'"}
+    stage.play([{"ansible.builtin.debug": {}}, fail])
     report = stage.run()
 
     assert (stage.code, report["hosts"]) == (ExitCode.HOSTS_FAILED, {"web1": "ok", "web2": "failed"})
+
+
+def test_a_host_on_which_every_task_was_skipped_is_unknown(stage):
+    stage.play([{"ansible.builtin.debug": {}, "when": "inventory_hostname == 'web1'"}])
+
+    assert stage.run()["hosts"] == {"web1": "ok", "web2": "unknown"}
+    assert stage.code == ExitCode.UNKNOWN
 
 
 def test_rescued_and_ignored_failures_are_none(stage):
