@@ -166,6 +166,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
             "group": {"type": "str", "required": True},
         },
+        no_log=True,  # keeps the call, and so every password, out of the server's journal
         supports_check_mode=True,
     )
     try:
