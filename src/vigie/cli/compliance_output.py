@@ -178,9 +178,7 @@ def _why(problem: Problem) -> Text:
 
 def _legend(findings: Sequence[Finding]) -> None:
     whole = score_of(findings)
-    out.print(
-        f"All of it: {whole}; {whole.assessed} of {whole.due} controls due were assessed.", highlight=False
-    )
+    out.print(f"Together: {whole}.", highlight=False)
     out.print(
         "Raw counts waivers as failures. What is unknown lowers the score: nothing is compliant that was not "
         "measured.",

@@ -103,10 +103,10 @@ class Score:
 
     def __str__(self) -> str:
         if self.score is None and self.raw_score is None:
-            return f"no score: nothing of {self.due} controls due was assessed"
+            return f"no score: nothing of the {self.due} controls that are due was assessed"
         return (
             f"score {percent(self.score)} (raw {percent(self.raw_score)}), "
-            f"coverage {percent(self.coverage)}, "
+            f"coverage {percent(self.coverage)} ({self.assessed} of {self.due} controls), "
             f"{self.open_criticals} open criticals, grade {self.grade or '-'}"
         )
 

@@ -55,12 +55,12 @@ def problems(findings: Iterable[Finding]) -> list[Problem]:
     """What is open among one client's findings: the worst first, the same thing on several hosts once."""
     found: dict[Problem, list[str]] = {}
     for host, of_host in grouped(findings, lambda one: one.host).items():
-        for problem in _of_host(host, of_host):
+        for problem in _of_host(of_host):
             found.setdefault(problem, []).append(host)
     return sorted((_on(problem, hosts) for problem, hosts in found.items()), key=_order)
 
 
-def _of_host(host: str, findings: Sequence[Finding]) -> list[Problem]:
+def _of_host(findings: Sequence[Finding]) -> list[Problem]:
     due = [one for one in findings if one.state is not State.NOT_APPLICABLE]
     if len(due) > 1 and all(one.state is State.UNKNOWN for one in due):
         return [_nothing_known(due)]

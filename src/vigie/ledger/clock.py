@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 from vigie.ledger.models import Measurement, Run, UpdateSeen
@@ -41,21 +42,17 @@ def dated(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, A
     found = dict(measured)
     value = found.get(MEASUREMENT, {}).get("value")
     undated = [package for package in _packages(value) if package.get("basis") == "unknown"]
-    if not undated or not isinstance(value, dict):
+    if not undated or not _is_whole(value):
         return found
     known = _first_seen((package["name"], package["to"]) for package in undated)
     packages = [_dated(package, known) for package in value["packages"]]
     summary: dict[str, Any] = summarise(packages)  # type: ignore[no-untyped-call]
-    if len(packages) == _count(value):  # a list that was cut short cannot be summed up again
-        found[MEASUREMENT] = {
-            **found[MEASUREMENT],
-            "value": {**value, **summary, "packages": packages},
-        }
+    found[MEASUREMENT] = {**found[MEASUREMENT], "value": {**value, **summary, "packages": packages}}
     return found
 
 
-def _dated(package: Any, known: Mapping[Update, datetime]) -> Any:
-    if not _is_package(package) or package.get("basis") != "unknown":
+def _dated(package: dict[str, Any], known: Mapping[Update, datetime]) -> dict[str, Any]:
+    if package.get("basis") != "unknown":
         return package
     time = known.get((package["name"], package["to"]))
     if time is None:
@@ -88,15 +85,13 @@ def _is_package(package: Any) -> bool:
         and isinstance(package.get("name"), str)
         and isinstance(package.get("to"), str)
         and isinstance(package.get("security"), bool)
+        and isinstance(package.get("available"), (str, NoneType))
     )
 
 
-def _count(value: Mapping[str, Any]) -> int | None:
-    """How many updates the groups speak of; None when they are not what they should be."""
-    counts = [
-        group.get("count") if isinstance(group, dict) else None
-        for group in (value.get("security"), value.get("other"))
-    ]
-    if not all(isinstance(count, int) for count in counts) or not all(map(_is_package, value["packages"])):
-        return None
-    return sum(count for count in counts if isinstance(count, int))
+def _is_whole(value: Mapping[str, Any]) -> bool:
+    """Whether the list is as long as its groups say: one that was cut short cannot be summed up again."""
+    groups = [value.get("security"), value.get("other")]
+    counts = [group.get("count") if isinstance(group, dict) else None for group in groups]
+    known = [count for count in counts if isinstance(count, int)]
+    return len(known) == len(groups) and len(list(_packages(value))) == len(value["packages"]) == sum(known)
