@@ -129,8 +129,10 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
             )
         found = snapshots(access, api, deadline)
         received = api.received(snapshot.id for snapshot in found) if found else {}
+        created = api.created()
+    shown = iso(created) if created else None
     if not found:
-        return {"snapshots": 0, "latest": None, "oldest_received": None}
+        return {"snapshots": 0, "latest": None, "oldest_received": None, "created": shown}
     latest = max(found, key=lambda snapshot: received[snapshot.id])
     return {
         "snapshots": len(found),
@@ -141,6 +143,7 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
             "paths": list(latest.paths),
         },
         "oldest_received": iso(min(received.values())),
+        "created": shown,
     }
 
 

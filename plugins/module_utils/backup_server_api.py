@@ -99,7 +99,7 @@ class ServerApi:
         """
         wanted, end = set(ids), time.monotonic() + patience
         while True:
-            found = self._receipts()
+            found = self._receipts()["snapshots"]
             missing = sorted(wanted - set(found))
             if not missing:
                 return {name: parse_time(found[name]) for name in wanted}
@@ -111,13 +111,19 @@ class ServerApi:
                 )
             time.sleep(0.5)
 
+    def created(self) -> datetime | None:
+        """When the repository was made; None while the server has not written it down (before the first snapshot)."""
+        written = self._receipts().get("created")
+        return parse_time(written) if written else None
+
     def _receipts(self) -> dict[str, Any]:
         status, _headers, body = self._ask("GET", "receipts/config", {})
         if status == 404:
-            return {}
+            return {"snapshots": {}}
         self._expect(status, "receipts", 200)
         try:
-            return dict(json.loads(body)["snapshots"])
+            found = json.loads(body)
+            return {"created": found["created"], "snapshots": dict(found["snapshots"])}
         except (ValueError, KeyError, TypeError) as error:
             raise ResticError(
                 "failed", "%s has unreadable receipts for this account" % self._shown

@@ -50,7 +50,7 @@ snapshots:
 vigie_measurements:
   description:
     - The measurement C(backup.repository). Its value has C(snapshots), C(latest) (C(id), C(time),
-      C(received), C(paths); or null) and C(oldest_received).
+      C(received), C(paths); or null), C(oldest_received) and C(created).
   returned: always
   type: list
   elements: dict

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.vigie.msp.plugins.module_utils.backup_repository import measure
+from ansible_collections.vigie.msp.plugins.module_utils.backup_restic import Access
+from ansible_collections.vigie.msp.plugins.module_utils.backup_server_api import parse_time
 from tests.backup_probe import MAINTENANCE_PORT, Door, state
 from tests.lab.lab import REPOSITORY_ROOT, Lab
 
@@ -64,6 +67,22 @@ def restore(name: str, path: str, *extra: str) -> subprocess.CompletedProcess[st
 def test_snapshot_with_all_paths_is_on_the_server(snapshots):
     paths = snapshots()[-1]["paths"]
     assert set(paths) == {"/etc", "/srv/site", "/var/lib/vigie-backup/system"}
+
+
+def test_audit_measures_the_repository_with_the_servers_times(name: str, server, tmp_path: Path):
+    access = Access(
+        url=f"https://{server.address}:{MAINTENANCE_PORT}",
+        account=f"acme.{name}",
+        server_password=secret(name, "maintenance"),
+        password_file=str(state() / "secrets" / "acme" / name / "repository"),
+        certificate=str(state() / "public" / "server.crt"),
+        cache_dir=str(tmp_path),
+        program=str(state() / "bin" / "restic"),
+    )
+    found = measure(access, 60)
+    on_disk = server.run(f"stat --format=%Y /srv/vigie-backups/acme.{name}/snapshots/{found['latest']['id']}")
+    assert parse_time(found["latest"]["received"]).timestamp() == int(on_disk.stdout)
+    assert found["created"] <= found["oldest_received"] <= found["latest"]["received"]
 
 
 def test_timer_runs_at_the_recovery_point_objective(host):

@@ -29,13 +29,17 @@ def repositories(data: str) -> Iterator[str]:
             yield entry.path
 
 
+def changed_at(path: str) -> str:
+    """When a file was last written, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.lstat(path).st_mtime))
+
+
 def receipts(repository: str) -> dict[str, str]:
-    """Snapshot id → time of arrival, UTC."""
+    """Snapshot id → time of arrival."""
     found = {}
     for entry in os.scandir(os.path.join(repository, "snapshots")):
         if len(entry.name) == 64 and entry.is_file(follow_symlinks=False):
-            moment = time.gmtime(entry.stat(follow_symlinks=False).st_mtime)
-            found[entry.name] = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
+            found[entry.name] = changed_at(entry.path)
     return found
 
 
@@ -50,11 +54,16 @@ def is_current(repository: str) -> bool:
 
 def write(repository: str) -> None:
     """Replace a repository's receipts at once."""
+    config = os.path.join(repository, "config")
+    made = {
+        "created": changed_at(config) if os.path.exists(config) else None,
+        "snapshots": receipts(repository),
+    }
     directory = os.path.join(repository, "receipts")
     os.makedirs(directory, mode=0o700, exist_ok=True)
     temporary = os.path.join(directory, ".config.new")
     with open(temporary, "w", encoding="ascii") as handle:
-        json.dump({"version": 1, "snapshots": receipts(repository)}, handle)
+        json.dump({"version": 1, **made}, handle)
     os.rename(temporary, os.path.join(directory, "config"))
 
 

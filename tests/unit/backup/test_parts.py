@@ -92,9 +92,15 @@ def test_receipts_are_the_servers_own_times(load, tmp_path):
     (snapshots / name).write_text("x")
     (snapshots / "tmp-upload").write_text("x")
     os.utime(snapshots / name, (0, 86400))
+    (tmp_path / "acme.web" / "config").write_text("x")
+    os.utime(tmp_path / "acme.web" / "config", (0, 3600))
     assert receipts.main(str(tmp_path)) == 0
     written = tmp_path / "acme.web" / "receipts" / "config"
-    assert json.loads(written.read_text()) == {"version": 1, "snapshots": {name: "1970-01-02T00:00:00Z"}}
+    assert json.loads(written.read_text()) == {
+        "version": 1,
+        "created": "1970-01-01T01:00:00Z",
+        "snapshots": {name: "1970-01-02T00:00:00Z"},
+    }
     assert not receipts.one_pass(str(tmp_path))
     (snapshots / ("cd" * 32)).write_text("x")
     os.utime(snapshots)
