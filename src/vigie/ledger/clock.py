@@ -42,7 +42,7 @@ def dated(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, A
     found = dict(measured)
     value = found.get(MEASUREMENT, {}).get("value")
     undated = [package for package in _packages(value) if package.get("basis") == "unknown"]
-    if not undated or not _is_whole(value):
+    if not undated or not isinstance(value, dict) or not _is_whole(value):
         return found
     known = _first_seen((package["name"], package["to"]) for package in undated)
     packages = [_dated(package, known) for package in value["packages"]]

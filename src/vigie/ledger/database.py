@@ -53,7 +53,7 @@ def connect(target: Path | str) -> str:
     name, config = _from_url(url) if url else _from_path(Path(target).expanduser().absolute())
     _install(config)
     with database_errors(name, secret=str(config.get("PASSWORD") or "")):
-        _bring_up_to_date(name, Path(config["NAME"]) if url is None else None)
+        _bring_up_to_date(name, Path(config["NAME"]) if _is_sqlite(config) else None)
     return name
 
 
@@ -101,10 +101,14 @@ def _from_url(url: str) -> tuple[str, dict[str, Any]]:
             f"{URL_VARIABLE} is not the URL of a database Vigie can use",
             "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or unset it to use a file of its own",
         )
-    if config["ENGINE"].endswith("sqlite3"):
+    if _is_sqlite(config):
         return _from_path(Path(config["NAME"]).absolute())
     config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
     return name, config
+
+
+def _is_sqlite(config: Mapping[str, Any]) -> bool:
+    return str(config["ENGINE"]).endswith("sqlite3")
 
 
 def _public_name(url: str) -> str:

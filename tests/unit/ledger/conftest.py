@@ -1,4 +1,4 @@
-"""One suite, two databases: every test that takes ``ledger`` or ``target`` runs on SQLite and on PostgreSQL."""
+"""One suite, two databases: tests that take ``ledger`` or ``target`` run on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ansible_collections.vigie.msp.plugins.module_utils import results
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PARAMETERS = {"audit_seconds": 86400, "security_update_days": 14, "index_age_days": 2}
-COUNTS = {name: 0 for name in results.COUNTS}
+COUNTS = dict.fromkeys(results.COUNTS, 0)
 
 
 class Writing:
