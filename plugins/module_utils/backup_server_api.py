@@ -112,7 +112,7 @@ class ServerApi:
             time.sleep(0.5)
 
     def created(self) -> datetime | None:
-        """When the repository was made; None while the server has not written it down (before the first snapshot)."""
+        """When the repository was made; None while the server has written nothing (before a snapshot)."""
         written = self._receipts().get("created")
         return parse_time(written) if written else None
 

@@ -1,13 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Takes files out of a Debian package, with the standard library alone: works on hosts that have no dpkg."""
+"""Takes files out of a Debian package, without dpkg: works on any host."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import tarfile
-import urllib.request
 from typing import Callable
+
+from ansible.module_utils.urls import open_url
 
 MAGIC = b"!<arch>\n"
 MAX_BYTES = 200 * 1024 * 1024
@@ -27,8 +28,7 @@ def fetch(url: str, sha256: str) -> bytes:
     if not url.startswith(("http://", "https://")):
         raise PackageError("'%s' is not an http or https address" % url)
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
-            content = answer.read(MAX_BYTES + 1)
+        content = open_url(url, timeout=TIMEOUT).read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise PackageError("cannot download %s: %s" % (url, error)) from error
     if len(content) > MAX_BYTES:

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Write down when this server received each snapshot. Installed by the role ``backup_server``.
 
@@ -77,7 +76,7 @@ def one_pass(data: str) -> bool:
 
 def main(data: str) -> int:
     """Pass until nothing changes any more: what arrives meanwhile may not start this program again."""
-    for _ in range(PASSES):
+    for dummy in range(PASSES):
         if not one_pass(data):
             return 0
     return 0

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Back this host up once: what ``vigie-backup.timer`` runs. Installed by the role ``config_backup``.
 
