@@ -21,7 +21,7 @@ from vigie.ledger.records import (
     RunDetail,
     RunRecord,
 )
-from vigie.ledger.states import OutcomeStatus, RunStatus, State
+from vigie.ledger.states import DONE, RunStatus, State
 
 SHORTEST_PREFIX = 4
 BATCH = 500
@@ -110,7 +110,7 @@ def last_good_runs(
 
 
 def _covering(good: QuerySet[Run], hosts: Collection[str]) -> QuerySet[Run]:
-    done = Q(outcomes__host__in=list(hosts), outcomes__status__in=[OutcomeStatus.OK, OutcomeStatus.CHANGED])
+    done = Q(outcomes__host__in=list(hosts), outcomes__status__in=DONE)
     return good.annotate(covered=Count("outcomes", filter=done)).filter(covered=len(set(hosts)))
 
 

@@ -56,7 +56,8 @@ class Severity(StrEnum):
     LOW = "low"
 
 
-_DONE = {OutcomeStatus.OK, OutcomeStatus.CHANGED, OutcomeStatus.SKIPPED}
+DONE: frozenset[str] = frozenset({OutcomeStatus.OK, OutcomeStatus.CHANGED, OutcomeStatus.SKIPPED})
+"""The run did on the host all it had to do."""
 
 
 def verdict(outcomes: Iterable[str]) -> RunStatus:
@@ -70,6 +71,6 @@ def verdict(outcomes: Iterable[str]) -> RunStatus:
         return RunStatus.FAILED
     if OutcomeStatus.UNREACHABLE in seen:
         return RunStatus.UNREACHABLE
-    if not seen - {OutcomeStatus.SKIPPED} or not seen <= _DONE:
+    if not seen - {OutcomeStatus.SKIPPED} or not seen <= DONE:
         return RunStatus.UNKNOWN
     return RunStatus.OK
