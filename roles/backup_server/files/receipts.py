@@ -76,9 +76,9 @@ def one_pass(data: str) -> bool:
 
 def main(data: str) -> int:
     """Pass until nothing changes any more: what arrives meanwhile may not start this program again."""
-    for dummy in range(PASSES):
-        if not one_pass(data):
-            return 0
+    passes = 1
+    while one_pass(data) and passes < PASSES:
+        passes += 1
     return 0
 
 
