@@ -131,7 +131,7 @@ def _runs(found: Sequence[RunRecord]) -> Table:
             _status(run.status),
             _hosts(run),
             _took(run.started_at, run.finished_at),
-            Text(harmless(run.requested_by or run.reason)),
+            Text(harmless(run.requested_by) or "collected"),
         )
     return table
 

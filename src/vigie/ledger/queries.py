@@ -21,7 +21,7 @@ from vigie.ledger.records import (
     RunDetail,
     RunRecord,
 )
-from vigie.ledger.states import DONE, RunStatus, State
+from vigie.ledger.states import DONE, OutcomeStatus, RunStatus, State
 
 SHORTEST_PREFIX = 4
 BATCH = 500
