@@ -43,7 +43,7 @@ FIGURES = (
 )
 NARROW = {"coverage": "cover", "criticals": "crit", "unknown": "unkn", "waived": "waiv"}
 """Headings on a terminal of less than WIDE columns."""
-WIDE = 105
+WIDE = 118
 LEFT_OUT = frozenset({"ok", "waived", "n/a"})
 """Columns there is no room for on less than NARROWEST columns."""
 NARROWEST = 98

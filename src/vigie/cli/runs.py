@@ -154,6 +154,8 @@ def _took(start: datetime, end: datetime | None) -> str:
 
 def _head(run: RunRecord) -> None:
     grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, value in _facts(run):
         grid.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(harmless(value)))
     out.print(grid)
@@ -175,7 +177,13 @@ def _facts(run: RunRecord) -> Iterable[tuple[str, str | Text]]:
 
 
 def _outcomes(outcomes: Sequence[OutcomeRecord]) -> Table:
-    counts = ("ok", "changed", "failures", "unreachable", "skipped", "rescued", "ignored")
+    rare = ("unreachable", "skipped", "rescued", "ignored")
+    counts = (
+        "ok",
+        "changed",
+        "failures",
+        *(name for name in rare if any(getattr(one, name) for one in outcomes)),
+    )
     table = _table("Hosts", "host", "status", "took")
     for name in counts:
         table.add_column(name, justify="right")

@@ -155,7 +155,7 @@ def _children(run: Run, lines: RunLines, outcomes: Mapping[str, Outcome]) -> dic
 
 def _close(path: Path, run: Run, lines: RunLines) -> None:
     """Note what was read. A run that somebody owns is ended by its owner, or by the sweep that buries it."""
-    run.source, run.digest, run.lines = str(path), lines.digest, lines.count
+    run.source, run.digest, run.lines = str(path.absolute()), lines.digest, lines.count
     run.complete = lines.finished is not None
     run.playbook, run.revision = lines.started.playbook, lines.started.revision
     run.vigie_version, run.ansible_version = lines.started.versions.vigie, lines.started.versions.ansible

@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -43,6 +44,12 @@ def _storable(value: Any) -> Any:
     return value
 
 
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python takes for 1
+        raise ValueError("must be a number")
+    return value
+
+
 def _utc(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
@@ -59,7 +66,7 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class _Line(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    schema_: Annotated[Literal[1], Field(alias="schema")]
+    schema_: Annotated[Literal[1], BeforeValidator(_no_truth_value), Field(alias="schema")]
     run: RunId
     seq: Count
     """From 0, per run, without gaps."""

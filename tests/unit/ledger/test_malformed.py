@@ -63,6 +63,7 @@ CORPUS = {
     ),
     "newer version": (changed(1, schema=2), ":1: schema 2 is not one this Vigie reads"),
     "version as text": (changed(3, schema="1"), ":3: schema '1' is not one this Vigie reads"),
+    "version as truth": (changed(3, schema=True), ":3: schema"),
     "no version": (changed(1, schema=...), ":1: schema: Field required"),
     "unknown type": (changed(4, type="verdict"), ":4: "),
     "no type": (changed(4, type=...), ":4: "),
@@ -122,9 +123,9 @@ def test_bad_files_are_refused_with_their_line(tmp_path, name, partial):
 
 
 def test_nothing_is_half_ingested(tmp_path):
-    from vigie.ledger.models import Run
-
     with open_ledger(tmp_path / "ledger.sqlite3") as ledger:
+        from vigie.ledger.models import Run  # only once Django is set up
+
         for name, (raw, _message) in CORPUS.items():
             path = tmp_path / "r.jsonl"
             path.write_bytes(raw)
