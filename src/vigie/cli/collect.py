@@ -63,7 +63,8 @@ def _take(ledger: Ledger, path: Path, partial: bool, quiet: bool) -> tuple[dict[
         if not quiet:
             err.print("[bold red]error:[/] ", end="")
             err.print(harmless(str(error)), markup=False, highlight=False, soft_wrap=True)
-            err.print(f"  → {error.hint}", markup=False, highlight=False, soft_wrap=True)
+            if error.hint:
+                err.print(f"  → {error.hint}", markup=False, highlight=False, soft_wrap=True)
         return {"file": str(path), "error": str(error), "hint": error.hint, "runs": []}, error.exit_code
     for run in report.runs if not quiet else ():
         out.print(_line(run), markup=False, highlight=False, soft_wrap=True)
