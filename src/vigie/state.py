@@ -21,7 +21,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 PROVIDER_SCOPE = "provider"
-"""The name that stands in a client's place for runs on the provider's own servers. Not a valid client slug."""
+"""Stands in a client's place for runs on the provider's own servers. Not a valid client slug."""
 
 
 @dataclass(frozen=True)

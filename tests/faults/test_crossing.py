@@ -85,7 +85,8 @@ def test_the_trap_is_real(fleet):
         inventory.write_text(yaml.safe_dump({"all": {"hosts": {"erp": variables[client]}}}))
         config = root / "ssh_config"
         config.write_text(
-            f"Host *\n UserKnownHostsFile {known}\n IdentityFile {variables[client]['ansible_ssh_private_key_file']}\n"
+            f"Host *\n UserKnownHostsFile {known}\n"
+            f" IdentityFile {variables[client]['ansible_ssh_private_key_file']}\n"
         )
         environment = os.environ | {
             "ANSIBLE_CONFIG": "/dev/null.cfg",

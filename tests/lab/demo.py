@@ -1,7 +1,8 @@
 """The demo: the demo provider's fleet as real hosts, and Vigie's whole main job on it.
 
-``python -m tests.lab.demo up`` (``make demo``) and ``down`` (``make demo-down``). Everything the demo makes is
-in the lab named ``demo``, in ``.demo/`` and in ``inventories/demo/known_hosts``; ``down`` removes exactly that.
+``python -m tests.lab.demo up`` (``make demo``) and ``down`` (``make demo-down``). Everything the demo makes
+is in the lab named ``demo``, in ``.demo/`` and in ``inventories/demo/known_hosts``; ``down`` removes exactly
+that.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ MOLECULE_PREFIX = "mol-"
 # systemd needs it to make a unit's sandbox (ProtectSystem=, PrivateTmp=, DynamicUser=). Without it those
 # settings are silently not applied, so a unit that breaks on a real host would pass here; and where cgroups
 # are version 1 the user manager's stop hangs for 90 s, and with it the next login. AppArmor's profile for
-# containers, where there is one, forbids the same mounts.
-PRIVILEGES = ("--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined")
+# containers, where there is one, forbids the same mounts. SYS_PTRACE lets root read /proc/<pid>/maps of
+# services that run as other users, as it can on a real host; the audit's PAT-08 needs it.
+PRIVILEGES = ("--cap-add", "SYS_ADMIN,SYS_PTRACE", "--security-opt", "apparmor=unconfined")
 FIRST_HOST = 10  # addresses are given from the tenth of the network on
 
 

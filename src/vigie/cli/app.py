@@ -45,7 +45,7 @@ def build() -> typer.Typer:
 
     @app.callback()
     def main_options(
-        version: Annotated[  # noqa: ARG001 - acted upon by its callback
+        version: Annotated[
             bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
         ] = False,
     ) -> None:

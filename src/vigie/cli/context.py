@@ -29,7 +29,9 @@ Inventory = Annotated[
         show_default="the current directory",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output instead of tables.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output instead of tables.")
+]
 
 HERE = Path()
 
