@@ -62,9 +62,27 @@ class Vigie:
 
     def audit(self, client: str) -> None:
         """Measure one client's fleet again."""
-        self("run", "audit", "--client", client, expect=None)
+        self("run", "audit", "--client", client)
 
     def results(self, host: str) -> dict[str, dict[str, Any]]:
         """The present result of every control of a host, by control id."""
         document = self("compliance", "--host", host, "--json", expect=None)
-        return {row["control"]: row for row in document["results"] if row["host"] == host}
+        return {row["control"]: row for row in host_of(document, host)["results"]}
+
+    def runs(self, **wanted: str) -> list[dict[str, Any]]:
+        """The newest runs first; ``client``, ``service`` and ``status`` narrow them."""
+        options = [word for name, value in wanted.items() for word in (f"--{name}", value)]
+        return list(self("runs", *options, "--json")["runs"])
+
+    def show(self, run: str) -> dict[str, Any]:
+        """One run with outcomes, changes and failures."""
+        return dict(self("show", run, "--json"))
+
+
+def host_of(document: dict[str, Any], host: str) -> dict[str, Any]:
+    """A host's part of what ``vigie compliance --json`` said."""
+    for client in document["clients"]:
+        for entry in client["hosts"]:
+            if entry["host"] == host:
+                return dict(entry)
+    raise AssertionError(f"{host} is not in the document")
