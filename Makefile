@@ -72,7 +72,7 @@ types: venv ## mypy --strict on src/vigie
 
 .PHONY: unit
 unit: venv ## Fast tests: no root, no containers (PostgreSQL is started for the ledger's)
-	rm -f .coverage .coverage.*
+	@rm -f .coverage .coverage.*
 	$(call step,unit and packaging tests,coverage run -m pytest -q tests/unit tests/packaging)
 
 .PHONY: sanity
