@@ -148,24 +148,24 @@ def _clients(findings: Sequence[Finding]) -> Table:
 def _problems(client: str, tier: str, found: Sequence[Problem]) -> Table:
     title = f"{client} ({tier}): what is not compliant or not known, and why"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("control", "severity", "state"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("hosts", overflow="fold", min_width=12, max_width=24)
+    table.add_column("control", no_wrap=True)
     table.add_column("found, demanded, and what to do", overflow="fold", ratio=1)
     for problem in found:
-        table.add_row(
-            problem.control,
-            problem.severity,
-            Text(str(problem.state).replace("_", " "), style=STATE_STYLES[problem.state]),
-            Text("\n".join(problem.hosts)),
-            _why(problem),
-        )
+        table.add_row(_what(problem), _why(problem))
+        table.add_section()
     return table
+
+
+def _what(problem: Problem) -> Text:
+    """The control, how severe, and its state, one below the other: there is no room beside each other."""
+    state = Text(str(problem.state).replace("_", " "), style=STATE_STYLES[problem.state])
+    return Text("\n").join([Text(problem.control, style="bold"), Text(problem.severity), state])
 
 
 def _why(problem: Problem) -> Text:
     text = Text(problem.title, style="bold")
     for label, said in (
+        ("on: ", ", ".join(problem.hosts)),
         ("found: ", problem.observed),
         ("demanded: ", problem.expected),
         ("", problem.detail),
