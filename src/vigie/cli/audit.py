@@ -6,24 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from vigie.cli.context import AsJson, err, finish, out, print_json, reports_errors
+from vigie.cli.ledger import harmless
 from vigie.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from vigie.compliance.score import Score
 
-COLOURS = {
-    "compliant": "green",
-    "non_compliant": "bold red",
-    "error": "red",
-    "unknown": "yellow",
-    "not_applicable": "dim",
-    "waived": "cyan",
-}
 SHOWN_FIRST = ("non_compliant", "error", "unknown", "compliant", "not_applicable", "waived")
+OPEN = SHOWN_FIRST[:3]
 SEVERITIES = ("critical", "high", "medium", "low")
 
 
@@ -109,12 +104,20 @@ def exit_code(results: list[dict[str, Any]]) -> ExitCode:
 
 
 def _show(tier: str, results: list[dict[str, Any]], score: Score) -> None:
-    table = Table(title=f"This machine against the tier {tier}", title_justify="left", expand=False)
-    for heading in ("control", "title", "severity", "state", "observed", "the tier demands", "remedy"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("control", "severity"))
-    for result in sorted(results, key=_order):
-        table.add_row(*_row(result))
-    out.print(table)
+    from vigie.cli.control_display import open_controls
+    from vigie.compliance.tables import Problem
+    from vigie.ledger.states import State
+
+    ordered = sorted(results, key=_order)
+    told = ("control", "severity", "title", "observed", "expected", "detail", "remedy")
+    found = [
+        Problem(hosts=(), state=State(result["state"]), **{name: result[name] for name in told})
+        for result in ordered
+        if result["state"] in OPEN
+    ]
+    if found:
+        out.print(open_controls(f"This machine against the tier {tier}: what is open, and why", found))
+    out.print(_settled([result for result in ordered if result["state"] not in OPEN]))
     out.print(str(score), markup=False, highlight=False)
 
 
@@ -122,20 +125,19 @@ def _order(result: dict[str, Any]) -> tuple[int, int, str]:
     return SHOWN_FIRST.index(result["state"]), SEVERITIES.index(result["severity"]), result["control"]
 
 
-def _row(result: dict[str, Any]) -> list[Text]:
-    state = result["state"]
-    failing = state in ("non_compliant", "error", "unknown")
-    seen = "; ".join(part for part in (result["observed"], result["detail"]) if part)
-    texts = [
-        Text(result["control"]),
-        Text(result["title"]),
-        Text(result["severity"]),
-        Text(state.replace("_", " "), style=COLOURS[state]),
-        Text(seen),
-        Text(result["expected"]),
-        Text(result["remedy"] if failing else ""),
-    ]
-    if state == "not_applicable":
-        for text in texts:
-            text.stylize("dim")
-    return texts
+def _settled(results: list[dict[str, Any]]) -> Table:
+    """What nobody has to act upon, one line each: compliant, and what does not apply here."""
+    from vigie.cli.control_display import STATE_STYLES
+    from vigie.ledger.states import State
+
+    title = "What complies, and what does not apply here"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("control", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("found", overflow="fold", ratio=1)
+    for result in results:
+        state = State(result["state"])
+        seen = "; ".join(part for part in (result["observed"], result["detail"]) if part)
+        words = Text(f"{result['title']}: {harmless(seen)}" if seen else result["title"])
+        table.add_row(result["control"], Text(str(state).replace("_", " "), style=STATE_STYLES[state]), words)
+    return table

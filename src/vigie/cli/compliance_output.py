@@ -13,20 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from vigie.cli.context import out
-from vigie.cli.ledger import harmless, plain_data
+from vigie.cli.control_display import open_controls
+from vigie.cli.ledger import plain_data
 from vigie.compliance.findings import Finding
 from vigie.compliance.score import FAILING, Score, percent
-from vigie.compliance.tables import Problem, grouped, problems, score_of
+from vigie.compliance.tables import grouped, problems, score_of
 from vigie.ledger.states import State
 
-STATE_STYLES = {
-    State.COMPLIANT: "green",
-    State.NON_COMPLIANT: "bold red",
-    State.ERROR: "red",
-    State.UNKNOWN: "magenta",
-    State.NOT_APPLICABLE: "dim",
-    State.WAIVED: "cyan",
-}
 GRADE_STYLES = {"A": "bold green", "B": "green", "C": "yellow", "D": "red", "E": "red", "F": "bold red"}
 FIGURES = (
     "hosts",
@@ -74,7 +67,8 @@ def show(findings: Sequence[Finding]) -> None:
     for client, of_client in grouped(findings, lambda one: one.client).items():
         found = problems(of_client)
         if found:
-            out.print(_problems(client, of_client[0].tier, found))
+            title = f"{client} ({of_client[0].tier}): what is not compliant or not known, and why"
+            out.print(open_controls(title, found))
     _legend(findings)
 
 
@@ -143,37 +137,6 @@ def _clients(findings: Sequence[Finding]) -> Table:
         for host, of_host in grouped(of_client, lambda one: one.host).items():
             table.add_row(Text(f"  {host}"), *_row(of_host))
     return table
-
-
-def _problems(client: str, tier: str, found: Sequence[Problem]) -> Table:
-    title = f"{client} ({tier}): what is not compliant or not known, and why"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("control", no_wrap=True)
-    table.add_column("found, demanded, and what to do", overflow="fold", ratio=1)
-    for problem in found:
-        table.add_row(_what(problem), _why(problem))
-        table.add_section()
-    return table
-
-
-def _what(problem: Problem) -> Text:
-    """The control, how severe, and its state, one below the other: there is no room beside each other."""
-    state = Text(str(problem.state).replace("_", " "), style=STATE_STYLES[problem.state])
-    return Text("\n").join([Text(problem.control, style="bold"), Text(problem.severity), state])
-
-
-def _why(problem: Problem) -> Text:
-    text = Text(problem.title, style="bold")
-    for label, said in (
-        ("on: ", ", ".join(problem.hosts)),
-        ("found: ", problem.observed),
-        ("demanded: ", problem.expected),
-        ("", problem.detail),
-        ("→ ", problem.remedy),
-    ):
-        if said:
-            text.append(f"\n{label}{harmless(said)}", style="not bold dim" if label == "→ " else "not bold")
-    return text
 
 
 def _legend(findings: Sequence[Finding]) -> None:
