@@ -2,11 +2,14 @@
 """Puts restored files where they belong: only what differs, each at once, with a copy of what was there.
 
 Restic restores into a private scratch directory; this compares that with the host and replaces. Nothing is
-removed that the snapshot does not have.
+removed that the snapshot does not have. Nothing is written through a symbolic link: whoever owns a restored
+directory could have replaced it by a link to anywhere, and this runs as root.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import filecmp
 import hashlib
 import os
@@ -14,6 +17,8 @@ import shutil
 import stat
 import tempfile
 from typing import Iterator, NamedTuple
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class PlacingError(Exception):
@@ -68,8 +73,10 @@ def differences(scratch: str, path: str, target: str) -> Iterator[Difference]:
     """What of the restored tree is not the same at its place.
 
     Raises:
-        PlacingError: A directory is in the place of a file, or the other way round.
+        PlacingError: A directory is in the place of a file, or the other way round; or a parent that is a
+            directory in the snapshot is a link on the host.
     """
+    refuse_links(scratch, path, target)
     for entry in entries(scratch, path):
         source, place = scratch + entry, target.rstrip("/") + entry
         if _same(source, place):
@@ -81,6 +88,36 @@ def differences(scratch: str, path: str, target: str) -> Iterator[Difference]:
                 % (place, "directory" if after.startswith("directory") else "file or link")
             )
         yield Difference(place, source, before, after)
+
+
+def refuse_links(scratch: str, path: str, target: str) -> None:
+    """Check the parents of a path before anything is compared or replaced.
+
+    Raises:
+        PlacingError: One is a directory in the snapshot and a symbolic link on the host.
+    """
+    parent = ""
+    for name in path.strip("/").split("/")[:-1]:
+        parent += "/" + name
+        place = target.rstrip("/") + parent
+        if os.path.islink(place) and not os.path.islink(scratch + parent):
+            raise _through_link(place)
+
+
+def _through_link(place: str) -> PlacingError:
+    leads = ""
+    with contextlib.suppress(OSError):
+        leads = " to " + os.readlink(place)
+    return PlacingError(
+        "%s is a directory in the snapshot and now a symbolic link%s: nothing is written through it. Move "
+        "the link away first, or restore elsewhere (restore_target) and look" % (place, leads)
+    )
+
+
+def _not_a_directory(place: str) -> PlacingError:
+    if os.path.islink(place):
+        return _through_link(place)
+    return PlacingError("%s is a directory in the snapshot but not on the host: move it away first" % place)
 
 
 def _same(source: str, place: str) -> bool:
@@ -120,31 +157,77 @@ def save(difference: Difference, directory: str) -> None:
 
 
 def place(difference: Difference, scratch: str) -> None:
-    """Put one path into place; a file or link is replaced at once by renaming."""
-    _make_parents(difference, scratch)
-    if difference.after.startswith("directory"):
-        os.makedirs(difference.path, mode=0o700, exist_ok=True)
-        _take_rights(difference.source, difference.path)
-        return
-    holder = tempfile.mkdtemp(prefix=".vigie-", dir=os.path.dirname(difference.path))
+    """Put one path into place; a file or link is replaced at once by renaming.
+
+    Raises:
+        PlacingError: A parent is or has just become a symbolic link, or something else than a directory.
+    """
+    name = os.path.basename(difference.path)
+    with _parent(difference, scratch) as parent:
+        if difference.after.startswith("directory"):
+            os.close(_enter(parent, name, difference.source, difference.path, repair=True))
+            return
+        _replace(difference.source, parent, name)
+
+
+def _replace(source: str, parent: int, name: str) -> None:
+    """Copy beside the place, in a directory of our own that is held open, then rename."""
+    holder = tempfile.mkdtemp(prefix=".vigie-", dir=_held(parent))
     try:
-        fresh = os.path.join(holder, "new")
-        _copy(difference.source, fresh)
-        os.rename(fresh, difference.path)
+        inside = os.open(os.path.basename(holder), DIRECTORY, dir_fd=parent)
+        try:
+            _copy(source, _held(inside) + "/new")
+            os.rename("new", name, src_dir_fd=inside, dst_dir_fd=parent)
+        finally:
+            os.close(inside)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 
 
-def _make_parents(difference: Difference, scratch: str) -> None:
-    """Missing parents get the rights that they have in the snapshot."""
-    place, source = os.path.dirname(difference.path), os.path.dirname(difference.source)
-    missing = []
-    while not os.path.isdir(place) and source.startswith(scratch + "/"):
-        missing.append((source, place))
-        place, source = os.path.dirname(place), os.path.dirname(source)
-    for origin, directory in reversed(missing):
-        os.mkdir(directory, 0o700)
-        _take_rights(origin, directory)
+@contextlib.contextmanager
+def _parent(difference: Difference, scratch: str) -> Iterator[int]:
+    """The directory of a path, opened one by one from the target, so that no link is followed on the way."""
+    entry = difference.source[len(scratch) :]
+    top = difference.path[: -len(entry)] or "/"
+    held, below = os.open(top, os.O_RDONLY | os.O_DIRECTORY), ""
+    try:
+        for name in entry.strip("/").split("/")[:-1]:
+            below += "/" + name
+            outer, held = held, _enter(held, name, scratch + below, top.rstrip("/") + below)
+            os.close(outer)
+        yield held
+    finally:
+        os.close(held)
+
+
+def _enter(parent: int, name: str, source: str, shown: str, repair: bool = False) -> int:
+    """Open a directory, made when missing; a new one (with ``repair`` any) gets its snapshot's rights."""
+    fresh = False
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
+        fresh = True
+    try:
+        held = os.open(name, DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        # Linux says ENOTDIR of a link when a directory is wanted, other systems ELOOP.
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise _not_a_directory(shown) from error
+        raise
+    if fresh or repair:
+        _take_directory_rights(source, held)
+    return held
+
+
+def _take_directory_rights(source: str, held: int) -> None:
+    """By the open directory: its name may lead elsewhere by now."""
+    status = os.lstat(source)
+    os.chown(held, status.st_uid, status.st_gid)
+    shutil.copystat(source, _held(held))
+
+
+def _held(descriptor: int) -> str:
+    """A path to an open directory, for functions that want one."""
+    return "/proc/self/fd/%d" % descriptor
 
 
 def _copy(source: str, destination: str) -> None:

@@ -165,3 +165,70 @@ def test_a_directory_in_a_files_place_is_refused(tree):
     Path(root, "etc/app/a.conf").mkdir(parents=True)
     with pytest.raises(placing.PlacingError, match="move it away"):
         put_back(scratch, root, "/unused")
+
+
+def test_nothing_is_written_through_a_parent_that_became_a_link(tree, tmp_path):
+    scratch, root = tree
+    put_back(scratch, root, "/unused")
+    victim = Path(root, "victim")
+    victim.mkdir()
+    (victim / "a.conf").write_text("precious")
+    Path(root, "etc/app").rename(Path(root, "etc/old"))
+    Path(root, "etc/app").symlink_to(victim)
+    with pytest.raises(placing.PlacingError, match=r"/etc/app is a directory .* link to .*/victim"):
+        list(placing.differences(scratch, "/etc/app/a.conf", root))
+    with pytest.raises(placing.PlacingError, match="not on the host"):
+        list(placing.differences(scratch, "/etc/app", root))
+    assert (victim / "a.conf").read_text() == "precious"
+
+
+def test_a_grandparent_that_became_a_link_is_refused(tree):
+    scratch, root = tree
+    Path(root, "elsewhere/app").mkdir(parents=True)
+    Path(root, "etc").symlink_to("elsewhere")
+    with pytest.raises(placing.PlacingError, match="/etc is a directory in the snapshot"):
+        list(placing.differences(scratch, "/etc/app/a.conf", root))
+    assert list(Path(root, "elsewhere/app").iterdir()) == []
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_link_put_in_place_after_the_comparison_is_refused(tree, inner):
+    scratch, root = tree
+    found = list(placing.differences(scratch, "/etc/app/a.conf", root))
+    victim = Path(root, "victim")
+    (victim / "app").mkdir(parents=True)
+    if inner:
+        Path(root, "etc").mkdir()
+    Path(root, "etc/app" if inner else "etc").symlink_to(victim)
+    with pytest.raises(placing.PlacingError, match="symbolic link"):
+        placing.place(found[0], scratch)
+    assert [path.name for path in victim.rglob("*")] == ["app"]
+
+
+def test_a_directory_that_became_a_link_after_the_comparison_is_refused(tree):
+    scratch, root = tree
+    found = list(placing.differences(scratch, "/etc/app", root))
+    victim = Path(root, "victim")
+    victim.mkdir(mode=0o711)
+    Path(root, "etc").mkdir()
+    Path(root, "etc/app").symlink_to(victim)
+    with pytest.raises(placing.PlacingError, match="symbolic link"):
+        placing.place(found[0], scratch)
+    assert victim.stat().st_mode & 0o777 == 0o711
+
+
+def test_a_file_in_the_place_of_a_parent_is_refused(tree):
+    scratch, root = tree
+    Path(root, "etc").write_text("a file")
+    (found, *_) = placing.differences(scratch, "/etc/app/a.conf", root)
+    with pytest.raises(placing.PlacingError, match="move it away first"):
+        placing.place(found, scratch)
+
+
+def test_a_link_as_target_directory_is_the_operators_choice(tree, tmp_path):
+    scratch, root = tree
+    (tmp_path / "short").symlink_to(root)
+    (found,) = placing.differences(scratch, "/etc/app/a.conf", str(tmp_path / "short"))
+    placing.place(found, scratch)
+    assert Path(root, "etc/app/a.conf").read_text() == "right"
+    assert not list(Path(root, "etc/app").glob(".vigie-*"))
