@@ -49,7 +49,7 @@ UPDATED = measured(
         "sources": 1,
         "missing": [],
         "unsigned": [],
-        "security_release": None,
+        "security_release": "2026-02-28T00:00:00Z",
     },
     access__superusers=["root"],
 )

@@ -56,7 +56,13 @@ def group(count=0, undated=0, oldest=None, **more):
     return {"count": count, "undated": undated, "oldest": oldest, "oldest_name": "openssl", **more}
 
 
-FRESH_INDEX = {"refreshed": ago(hours=1), "missing": [], "unsigned": [], "sources": 2}
+FRESH_INDEX = {
+    "refreshed": ago(hours=1),
+    "missing": [],
+    "unsigned": [],
+    "sources": 2,
+    "security_release": ago(days=2),
+}
 SNAPSHOT = {"id": "a", "time": ago(hours=1), "received": ago(hours=1), "paths": ["/etc", "/srv"]}
 
 
@@ -74,6 +80,8 @@ CASES = [
     ("PAT-04", FRESH_INDEX, {**FRESH_INDEX, "missing": ["http://x y"]}),
     ("PAT-04", FRESH_INDEX, {**FRESH_INDEX, "sources": 0}),
     ("PAT-04", FRESH_INDEX, {**FRESH_INDEX, "refreshed": None}),
+    ("PAT-04", FRESH_INDEX, {**FRESH_INDEX, "security_release": None}),
+    ("PAT-04", FRESH_INDEX, {**FRESH_INDEX, "security_release": ago(days=8)}),
     ("PAT-05", {"enabled": True, "last_run": ago(days=1)}, {"enabled": False, "last_run": ago(days=1)}),
     ("PAT-05", {"enabled": True, "last_run": ago(days=1)}, {"enabled": True, "last_run": None}),
     ("PAT-06", group(), group(1, 0, ago(days=8))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -293,7 +293,7 @@ def test_results_are_judged_anew_when_the_tier_demands_something_else(ledger, tm
         "sources": 1,
         "missing": [],
         "unsigned": [],
-        "security_release": None,
+        "security_release": "2026-02-28T00:00:00Z",
     }
     run = Writing().host("a").measured("a", "packages.index", fresh)
     run.measured(
@@ -305,27 +305,63 @@ def test_results_are_judged_anew_when_the_tier_demands_something_else(ledger, tm
     assert results(ledger, "a", thresholds=gold)["PAT-01"].state is State.NON_COMPLIANT
 
 
-def test_an_update_nothing_dates_counts_from_when_the_fleet_first_saw_it(ledger, tmp_path):
-    fresh = {"sources": 1, "missing": [], "unsigned": [], "security_release": None}
+@pytest.fixture
+def audit(ledger, tmp_path):
+    """Ingest an audit of ``host``, its index fresh, that found one security update waiting."""
 
-    def audit(host, at, to="3.0-2"):
-        run = Writing(start=at).host(host)
-        refreshed = {**fresh, "refreshed": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        run.measured(host, "packages.index", refreshed).measured(
-            host, "packages.updates", updates(update(to=to))
-        )
+    def ingested(host, at, **package):
+        time = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        index = {"refreshed": time, "sources": 1, "missing": [], "unsigned": [], "security_release": time}
+        run = Writing(start=at).host(host).measured(host, "packages.index", index)
+        run.measured(host, "packages.updates", updates(update(**package)))
         ledger.ingest(run.outcome(host).finish().to(tmp_path / f"{uuid.uuid4()}.jsonl"))
 
+    return ingested
+
+
+def test_an_update_nothing_dates_counts_from_when_the_fleet_first_saw_it(ledger, audit):
     audit("a", NOON)
     assert results(ledger, "a")["PAT-01"].state is State.COMPLIANT
     late = NOON + timedelta(days=20)
     audit("b", late)
-    assert results(ledger, "b")["PAT-01"].state is State.NON_COMPLIANT  # 20 days since host a saw it
+    assert results(ledger, "b", now=late)["PAT-01"].state is State.NON_COMPLIANT  # 20 days since a saw it
     audit("c", late, to="3.0-3")
-    assert results(ledger, "c")["PAT-01"].state is State.COMPLIANT
+    assert results(ledger, "c", now=late)["PAT-01"].state is State.COMPLIANT
     audit("d", NOON - timedelta(days=30), to="3.0-3")  # collected late: it was waiting much earlier
-    audit("c", late + timedelta(hours=1), to="3.0-3")
-    assert results(ledger, "c")["PAT-01"].state is State.NON_COMPLIANT
+    audit("c", late, to="3.0-3")
+    assert results(ledger, "c", now=late)["PAT-01"].state is State.NON_COMPLIANT
+
+
+def test_an_update_does_not_become_younger_when_the_archive_stops_dating_it(ledger, audit):
+    audit("a", NOON, available="2026-02-01T00:00:00Z", basis="package_build")
+    assert results(ledger, "a")["PAT-01"].state is State.NON_COMPLIANT
+    later = NOON + timedelta(hours=1)
+    audit("a", later)
+    assert results(ledger, "a", now=later)["PAT-01"].state is State.NON_COMPLIANT
+
+
+def test_a_better_date_replaces_the_one_known_and_a_worse_one_does_not(ledger, audit):
+    from vigie.ledger.models import UpdateSeen
+
+    def first_seen():
+        return UpdateSeen.objects.get(package="openssl", version="3.0-2").first_seen
+
+    audit("a", NOON)
+    assert first_seen() == NOON
+    audit("a", NOON + timedelta(hours=1), available="2026-02-20T00:00:00Z", basis="package_build")
+    assert first_seen() == datetime(2026, 2, 20, tzinfo=UTC)
+    audit("b", NOON + timedelta(hours=2), available="2026-02-25T00:00:00Z", basis="package_build")
+    assert first_seen() == datetime(2026, 2, 20, tzinfo=UTC)
+    audit("b", NOON + timedelta(hours=3), available="2026-02-10T00:00:00Z", basis="issued")
+    assert first_seen() == datetime(2026, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("available", ["yesterday", "2026-02-01T00:00:00", "2036-01-01T00:00:00Z", ""])
+def test_a_date_that_is_none_dates_nothing(ledger, audit, available):
+    from vigie.ledger.models import UpdateSeen
+
+    audit("a", NOON, available=available, basis="issued")
+    assert UpdateSeen.objects.get().first_seen == NOON
 
 
 @pytest.mark.parametrize(
