@@ -1,8 +1,9 @@
 """The last rung of the patch clock: since when the fleet has seen a package version waiting.
 
 An audit dates an update where the archive allows it (``issued``, ``package_build``). Where nothing does, the
-earliest time any host of the ledger was seen waiting for the same package and version stands in, as
-``first_seen``.
+earliest date the ledger ever had for the same package and version stands in, as ``first_seen``: when any
+host was seen waiting for it, or the date that an earlier audit could still give it. An archive that stops
+answering must not make an update younger.
 """
 
 from __future__ import annotations
@@ -21,18 +22,31 @@ Update = tuple[str, str]
 
 
 def remember(run: Run) -> None:
-    """Note every update that ``run`` saw waiting, with the earliest time it was seen."""
+    """Note every update that ``run`` saw waiting, with the earliest date known of it."""
     seen: dict[Update, datetime] = {}
     for row in Measurement.objects.filter(outcome__run=run, name=MEASUREMENT):
         for package in _packages(row.value):
             key = (package["name"], package["to"])
-            seen[key] = min(row.measured_at, seen.get(key, row.measured_at))
+            time = _earliest(package, row.measured_at)
+            seen[key] = min(time, seen.get(key, time))
     rows = [UpdateSeen(package=name, version=to, first_seen=seen[name, to]) for name, to in sorted(seen)]
     UpdateSeen.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
     known = _first_seen(seen)
     for key, time in sorted(seen.items()):
-        if time < known.get(key, time):  # an older file, collected late
-            UpdateSeen.objects.filter(package=key[0], version=key[1]).update(first_seen=time)
+        if time < known.get(key, time):  # an older file collected late, or the first that dates it
+            later = UpdateSeen.objects.filter(package=key[0], version=key[1], first_seen__gt=time)
+            later.update(first_seen=time)
+
+
+def _earliest(package: Mapping[str, Any], measured_at: datetime) -> datetime:
+    """Since when the update is known to be available: seen at ``measured_at``, perhaps dated earlier."""
+    from ansible_collections.vigie.msp.plugins.module_utils.control_rules import RuleError, parse_time
+
+    try:
+        available: datetime = parse_time(package["available"])  # type: ignore[no-untyped-call]
+    except RuleError:  # no date, or something that is none: a host can say anything
+        return measured_at
+    return min(measured_at, available)
 
 
 def dated(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -57,7 +71,7 @@ def _dated(package: dict[str, Any], known: Mapping[Update, datetime]) -> dict[st
     time = known.get((package["name"], package["to"]))
     if time is None:
         return package
-    text = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     return {**package, "available": text, "basis": "first_seen"}
 
 

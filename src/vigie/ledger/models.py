@@ -158,7 +158,7 @@ class Failure(models.Model):
 
 
 class UpdateSeen(models.Model):
-    """When any host of the fleet was first seen waiting for this package version.
+    """Since when this package version is known to be available: seen waiting on any host, or dated earlier.
 
     The last rung of the patch clock: an update that nothing dates has been available at least since then.
     """
