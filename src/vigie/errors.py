@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 65
     """A catalogue, client, inventory or results file is wrong; the message names file and line."""
     BUSY = 75
-    """Another run holds this client; try again later."""
+    """Another run holds this client, or its window closed before the run's turn came; try again later."""
     TIMEOUT = 124
     """A run was stopped at its deadline."""
     CANCELLED = 130
@@ -66,3 +66,25 @@ class BusyError(VigieError):
     """Another run holds this client."""
 
     exit_code = ExitCode.BUSY
+
+
+class WindowClosedError(VigieError):
+    """The client's window closed before the run's turn came; nothing was begun."""
+
+    exit_code = ExitCode.BUSY
+
+
+def of_os_error(error: OSError, what: str, otherwise: object = "") -> VigieError:
+    """What the operating system refused, as an error that names the file.
+
+    Args:
+        error: What was raised.
+        what: What could not be done.
+        otherwise: The file or folder concerned, where ``error`` names none (a full disk, for one).
+    """
+    where = error.filename or otherwise
+    reason = error.strerror or str(error) or type(error).__name__
+    return VigieError(
+        f"{what}: {reason}{f': {where}' if where else ''}",
+        "see what is there, whose it is, and whether the disk is full",
+    )

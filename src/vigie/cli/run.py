@@ -74,10 +74,18 @@ def run(
     with open_recorded(state) as ledger:
         announce_lost(state, ledger)
         wanted = _due(provider, chosen, ledger, named) if only_due else _asked(chosen, named)
-        reason = _respect_windows(wanted, chosen, check, override_window)
+        reason, closing = _respect_windows(wanted, chosen, check, override_window)
         requests = [
             client_request(
-                provider, hosts, state, chosen[slug], service, timeout=limit, check=check, reason=reason
+                provider,
+                hosts,
+                state,
+                chosen[slug],
+                service,
+                timeout=limit,
+                check=check,
+                reason=reason,
+                not_after=closing.get((slug, service)),
             )
             for slug, service in wanted
         ]
@@ -125,26 +133,31 @@ def _asked(chosen: Mapping[str, Chosen], named: Sequence[str]) -> list[tuple[str
 
 def _respect_windows(
     wanted: Sequence[tuple[str, str]], chosen: Mapping[str, Chosen], check: bool, override: str | None
-) -> str:
+) -> tuple[str, dict[tuple[str, str], datetime]]:
     """Refuse to interrupt a client's work outside its windows, unless somebody says why.
 
-    Returns the reason to record.
+    Returns the reason to record, and when the window closes of each (client, service) that needs one.
     """
     if override is not None and not override.strip():
         raise UsageError("--override-window needs a reason", "say why, for the client's report")
-    if check:
-        return (override or "").strip()
+    reason = (override or "").strip()
+    closing: dict[tuple[str, str], datetime] = {}
+    if check or reason:
+        return reason, closing
     now = datetime.now(UTC)
     for slug, service in wanted:
+        if service not in WINDOWED:
+            continue
         windows = chosen[slug].fleet.client
-        opening = next_opening(windows.windows, windows.zone, now) if service in WINDOWED else None
-        if service in WINDOWED and not (opening and now in opening) and not override:
+        opening = next_opening(windows.windows, windows.zone, now)
+        if not (opening and now in opening):
             opens = f"the next opens {opening.start:%Y-%m-%d %H:%M} UTC" if opening else "it has none at all"
             raise UsageError(
                 f"{service} for '{slug}' is outside its windows; {opens}",
                 "wait, look with --check, or give a reason: --override-window 'agreed with ... by phone'",
             )
-    return (override or "").strip()
+        closing[slug, service] = opening.end
+    return reason, closing
 
 
 def _nothing(only_due: bool, as_json: bool) -> None:

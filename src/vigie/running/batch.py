@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from vigie.errors import BusyError, ExitCode, VigieError
+from vigie.errors import ExitCode, VigieError, WindowClosedError, of_os_error
 from vigie.running.execute import execute
 from vigie.running.locks import client_lock
 from vigie.running.model import RunReport, RunRequest, exit_code
@@ -23,10 +24,12 @@ WORST_FIRST = (
     ExitCode.UNREACHABLE,
     ExitCode.ERROR,
     ExitCode.BAD_INPUT,
+    ExitCode.USAGE,
+    ExitCode.NON_COMPLIANT,
     ExitCode.UNKNOWN,
     ExitCode.BUSY,
 )
-"""Which exit status a command takes when its runs ended differently."""
+"""Which exit status a command takes when its runs ended differently; all but OK are here."""
 
 
 class Listener(Protocol):
@@ -56,13 +59,15 @@ class BatchResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The worst of the runs; nothing at all is unknown."""
+        """The worst of the runs; nothing at all is unknown, and OK means that all of them are."""
         codes = {exit_code(report.status) for report in self.reports}
         codes |= {error.exit_code for _request, error in self.refused}
         codes |= {ExitCode.CANCELLED} if self.skipped else set()
         if not codes:
             return ExitCode.UNKNOWN
-        return next((code for code in WORST_FIRST if code in codes), ExitCode.OK)
+        if codes == {ExitCode.OK}:
+            return ExitCode.OK
+        return next((code for code in WORST_FIRST if code in codes), ExitCode.ERROR)
 
 
 class _Quiet:
@@ -141,21 +146,41 @@ def _run_client(
                     continue
                 hold(request.run_id)
                 _run_one(request, ledger, stop, listener, result)
-    except BusyError as error:
+    except VigieError as error:  # of the lock: _run_one keeps those of runs
         for request in queue:
-            result.refused.append((request, error))
-            listener.refused(request, error)
+            _refuse(request, error, listener, result)
+
+
+def _refuse(request: RunRequest, error: VigieError, listener: Listener, result: BatchResult) -> None:
+    result.refused.append((request, error))
+    listener.refused(request, error)
 
 
 def _run_one(
     request: RunRequest, ledger: LedgerPort, stop: threading.Event, listener: Listener, result: BatchResult
 ) -> None:
+    if closed := _window_closed(request):
+        _refuse(request, closed, listener, result)
+        return
     listener.started(request)
     try:
         report = execute(request, ledger, lambda message: listener.message(request, message), stop.is_set)
     except VigieError as error:
-        result.refused.append((request, error))
-        listener.refused(request, error)
+        _refuse(request, error, listener, result)
+    except OSError as error:
+        problem = of_os_error(error, "the run broke off", request.artifacts)
+        _refuse(request, problem, listener, result)
     else:
         result.reports.append(report)
         listener.finished(request, report)
+
+
+def _window_closed(request: RunRequest) -> WindowClosedError | None:
+    """Looked at when the run's turn comes: with many clients that may be hours after it was asked for."""
+    if request.not_after is None or datetime.now(UTC) < request.not_after:
+        return None
+    return WindowClosedError(
+        f"not started: the window closed at {request.not_after.astimezone(UTC):%Y-%m-%d %H:%M} UTC, "
+        "before its turn came",
+        f"it stays due: {request.client}'s next window takes it; more --jobs reach more clients in time",
+    )

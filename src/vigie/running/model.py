@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class RunRequest:
         reason: Why the run is made outside the client's windows, when it is.
         tier: The client's tier at this moment.
         limited: Only a part of the fleet was asked for: such a run does not deliver the occurrence.
+        not_after: The end of the opening of the client's windows in which the run was asked for: it must not
+            begin then or later. None when it needs no window.
         requested_by: Who asked for it: a user's name, or ``schedule``.
         isolation: Overrides the choice of how far the run is kept apart; for tests.
     """
@@ -79,6 +81,7 @@ class RunRequest:
     reason: str = ""
     tier: str = ""
     limited: bool = False
+    not_after: datetime | None = None
     requested_by: str = ""
     isolation: Isolation | None = None
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))

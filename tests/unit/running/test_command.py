@@ -96,10 +96,18 @@ def test_patching_waits_for_the_clients_window(vigie, monkeypatch):
     assert "the next opens 2026-11-24 21:00 UTC" in " ".join(output.split())
     assert made == []
 
-    assert vigie("run", "patch", "--client", "acme", "--check")[2] == [("acme", "patch")]
-    assert vigie("run", "audit", "--client", "acme")[2] == [("acme", "audit")]
+    for always in (
+        ("patch", "--check"),
+        ("patch", "--override-window", "agreed by phone"),
+        ("audit",),
+    ):
+        (request,) = vigie("run", *always, "--client", "acme")[3]
+        assert request.service == always[0]
+        assert request.not_after is None
     Clock.moment = datetime(2026, 11, 24, 21, 30, tzinfo=UTC)
-    assert vigie("run", "patch", "--client", "acme")[2] == [("acme", "patch")]
+    (request,) = vigie("run", "patch", "--client", "acme")[3]
+    assert Clock.moment < request.not_after < Clock.moment + timedelta(days=1)
+    assert request.not_after.utcoffset() == timedelta(0)
 
 
 def test_due_runs_what_the_plan_says_is_due(vigie, monkeypatch):
