@@ -39,6 +39,7 @@ options:
     default: true
 extends_documentation_fragment:
   - action_common_attributes
+  - action_common_attributes.flow
 attributes:
   action:
     support: full
