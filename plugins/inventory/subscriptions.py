@@ -79,6 +79,7 @@ from ansible_collections.vigie.msp.plugins.module_utils.documents import (
 from ansible_collections.vigie.msp.plugins.module_utils.subscription_files import ProviderFiles
 from ansible_collections.vigie.msp.plugins.module_utils.subscriptions import (
     CONTRACT_VARIABLES,
+    SERVER_TECHNIQUE,
     assign_hosts,
     group_name,
     role_variables,
@@ -129,8 +130,7 @@ class InventoryModule(BaseInventoryPlugin):
                 for host in hosts
                 if "backup" in files.services[slug]
             ]
-            for name, value in server_variables(files.provider, accounts, state).items():
-                self.inventory.set_variable(files.server, name, _trusted(value))
+            self._set_server(files.server, server_variables(files.provider, accounts, state, address))
 
     def _fleets(self, files):
         """The hosts of each client; all impossible assignments are reported together."""
@@ -175,6 +175,13 @@ class InventoryModule(BaseInventoryPlugin):
         for name, value in variables.items():
             target = host if name in CONTRACT_VARIABLES else group_name("client", slug)
             self.inventory.set_variable(target, name, _trusted(value))
+
+    def _set_server(self, server, variables):
+        """The server is one host without a group of its own: what an operator wrote for it is left alone."""
+        kept = SERVER_TECHNIQUE.intersection(self._written_variables(server))
+        for name, value in variables.items():
+            if name not in kept:
+                self.inventory.set_variable(server, name, _trusted(value))
 
     def _refuse_overridden_contract(self, host):
         """The contract's variables come from the catalogue and the client's file alone."""

@@ -34,6 +34,13 @@ HOUR = SECONDS["h"]
 _DURATION = re.compile(r"^([0-9]{1,9})([smhdw])\Z")
 MAX_SECONDS = 36525 * DAY
 
+DEFAULT_PORT = 8000
+DEFAULT_MAINTENANCE_PORT = 8001
+"""Of the backup server, where provider.yml states none."""
+
+SERVER_TECHNIQUE = frozenset(("backup_server_names", "backup_server_port", "backup_server_maintenance_port"))
+"""Variables of the backup server that an operator may override, as where a gateway translates ports."""
+
 SERVICES = {
     "monitor": {"every": "duration", "scrape_interval": "duration", "declared_dead_after": "duration"},
     "patch": {
@@ -277,8 +284,9 @@ def _backup_variables(
         "config_backup_paths": list(backup["paths"]),
         "config_backup_interval": duration_seconds(backup["every"]),
         "config_backup_retention": retention_days(backup),
-        "config_backup_server_url": "https://%s:%d" % (shown, server.get("port", 8000)),
-        "config_backup_maintenance_url": "https://%s:%d" % (shown, server.get("maintenance_port", 8001)),
+        "config_backup_server_url": "https://%s:%d" % (shown, server.get("port", DEFAULT_PORT)),
+        "config_backup_maintenance_url": "https://%s:%d"
+        % (shown, server.get("maintenance_port", DEFAULT_MAINTENANCE_PORT)),
         "config_backup_server_certificate": os.path.join(state_dir, "public", "%s.crt" % server["server"]),
     }
 
@@ -289,9 +297,16 @@ def account(slug: str, host: str) -> str:
 
 
 def server_variables(
-    provider: Mapping[str, Any], accounts: Iterable[tuple[str, str]], state_dir: str
+    provider: Mapping[str, Any],
+    accounts: Iterable[tuple[str, str]],
+    state_dir: str,
+    server_address: str,
 ) -> dict[str, Any]:
-    """The variables of the provider's backup server; ``accounts`` are (client, host) pairs with backup."""
+    """The variables of the provider's backup server; ``accounts`` are (client, host) pairs with backup.
+
+    Its ports and names are those that ``role_variables``, given the same address, sends the hosts to.
+    """
+    server = provider["backup"]
     return {
         "vigie_provider": provider["slug"],
         "vigie_client": PROVIDER_SCOPE,
@@ -302,6 +317,9 @@ def server_variables(
         "backup_server_accounts": [
             {"client": slug, "host": host, "account": account(slug, host)} for slug, host in sorted(accounts)
         ],
+        "backup_server_names": list(dict.fromkeys((server["server"], server_address))),
+        "backup_server_port": server.get("port", DEFAULT_PORT),
+        "backup_server_maintenance_port": server.get("maintenance_port", DEFAULT_MAINTENANCE_PORT),
     }
 
 

@@ -116,6 +116,20 @@ def test_the_backup_server(directory: Path, edit: Edit) -> None:
     assert listing(directory)["acme-web"]["config_backup_server_url"] == "https://vault.example.net:8000"
 
 
+def test_the_backup_server_is_told_its_ports_and_names(directory: Path, edit: Edit) -> None:
+    names = ("backup_server_names", "backup_server_port", "backup_server_maintenance_port")
+    server = listing(directory)["backup1"]
+    assert [server[name] for name in names] == [["backup1", "192.0.2.10"], 8000, 8001]
+    stated = "  address: vault.example.net\n  port: 443\n  maintenance_port: 8443\n  server: backup1"
+    edit("provider.yml", "  server: backup1", stated)
+    hosts = listing(directory)
+    assert [hosts["backup1"][name] for name in names] == [["backup1", "vault.example.net"], 443, 8443]
+    assert hosts["acme-web"]["config_backup_server_url"] == "https://vault.example.net:443"
+    edit("hosts.yml", "ansible_host: 192.0.2.10}", "ansible_host: 192.0.2.10, backup_server_port: 8000}")
+    server = listing(directory)["backup1"]
+    assert [server[name] for name in names] == [["backup1", "vault.example.net"], 8000, 8443]
+
+
 def test_the_servers_address_may_stand_in_host_vars(directory: Path, edit: Edit) -> None:
     edit("hosts.yml", "backup1: {ansible_host: 192.0.2.10}", "backup1:")
     assert listing(directory)["acme-web"]["config_backup_server_url"] == "https://backup1:8000"

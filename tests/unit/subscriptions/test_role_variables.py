@@ -135,13 +135,39 @@ def test_a_nested_override_leaves_its_neighbours() -> None:
 
 
 def test_the_backup_server_gets_every_account_and_no_clients_secrets() -> None:
-    found = derivation.server_variables(PROVIDER, [("b", "two"), ("a", "one")], "/state/msp")
+    found = derivation.server_variables(PROVIDER, [("b", "two"), ("a", "one")], "/state/msp", "192.0.2.1")
     assert found["backup_server_accounts"] == [
         {"client": "a", "host": "one", "account": "a.one"},
         {"client": "b", "host": "two", "account": "b.two"},
     ]
     assert found["vigie_secrets_dir"] == "/state/msp/secrets"
     assert found["vigie_client"] == "provider"
+
+
+@pytest.mark.parametrize("ports", [{}, {"port": 443, "maintenance_port": 8443}])
+def test_the_backup_server_is_where_the_hosts_are_sent(ports: dict[str, int]) -> None:
+    provider = {**PROVIDER, "backup": {"server": "vault", **ports}}
+    services = default_catalogue().tiers["silver"].plain_services
+    host = derivation.role_variables(
+        provider, {"tier": "silver"}, services, "acme", "web", "/s", "backup.example.net"
+    )
+    server = derivation.server_variables(provider, [], "/s", "backup.example.net")
+    url = "https://%s:%d"
+    assert server["backup_server_names"] == ["vault", "backup.example.net"]
+    assert host["config_backup_server_url"] == url % (
+        server["backup_server_names"][1],
+        server["backup_server_port"],
+    )
+    assert host["config_backup_maintenance_url"] == url % (
+        server["backup_server_names"][1],
+        server["backup_server_maintenance_port"],
+    )
+    assert server["backup_server_port"] == ports.get("port", 8000)
+    assert server["backup_server_maintenance_port"] == ports.get("maintenance_port", 8001)
+
+
+def test_a_server_reached_by_its_inventory_name_has_that_name_once() -> None:
+    assert derivation.server_variables(PROVIDER, [], "/s", "vault")["backup_server_names"] == ["vault"]
 
 
 @pytest.mark.parametrize("base", [None, "", "~/vigie", "relative", "/abs"])
