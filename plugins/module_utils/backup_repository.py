@@ -13,6 +13,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
+from ansible_collections.vigie.msp.plugins.module_utils import backup_identity as identity
 from ansible_collections.vigie.msp.plugins.module_utils import backup_restic as restic
 from ansible_collections.vigie.msp.plugins.module_utils.backup_server_api import ServerApi, iso, parse_time
 
@@ -61,17 +62,41 @@ def alone(access: restic.Access) -> Iterator[None]:
         yield
 
 
-def initialise(access: restic.Access, api: ServerApi, deadline: float, dry_run: bool) -> bool:
-    """Make the repository when the server says that there is none; returns whether it had to.
+class Made(NamedTuple):
+    """What became of the repository."""
+
+    made: bool
+    """Whether it was missing and had to be made."""
+    given_up: str | None = None
+    """Id of the one that the host had before, when its loss was accepted now."""
+
+
+def initialise(
+    access: restic.Access, api: ServerApi, deadline: float, dry_run: bool, accept_lost: bool = False
+) -> Made:
+    """Make the repository when the server says that there is none, and remember which one the host has.
 
     Any other answer (unreachable, refused, wrong certificate, a damaged repository) is an error and makes
     nothing.
+
+    Raises:
+        ResticError: ``lost_repository``: the host had another one, and ``accept_lost`` was not given.
     """
-    if api.exists():
-        return False
-    if not dry_run:
+    known = identity.read(access)
+    made = not api.exists()
+    if made and known and not accept_lost:
+        raise identity.lost(access, known)
+    if made and dry_run:
+        return Made(True, known.id if known else None)
+    if made:
         restic.call(access, ["init", "--json"], deadline)
-    return True
+    found = identity.present(access, api, known, deadline)
+    replaced = known.id if known and known.id != found.id else None
+    if known and replaced and not accept_lost:
+        raise identity.other(access, known, found)
+    if found != known and not dry_run:
+        identity.write(access, found)
+    return Made(made, replaced)
 
 
 def snapshots(access: restic.Access, api: ServerApi, deadline: float) -> tuple[Snapshot, ...]:
@@ -119,14 +144,19 @@ def measure(access: restic.Access, deadline: float) -> dict[str, Any]:
     """The value of the measurement ``backup.repository`` (docs/interfaces.md).
 
     Raises:
-        ResticError: The repository is not there or cannot be read: there is no value then.
+        ResticError: The repository is not there, is not the one the host had, or cannot be read: there is no
+            value then.
     """
     restic.probe(access.url)
     with ServerApi(access) as api:
         if not api.exists():
+            known = identity.read(access)
+            if known:
+                raise identity.lost(access, known)
             raise restic.ResticError(
                 "no_repository", "account %s has no repository on %s" % (access.account, access.url)
             )
+        identity.require_same(access, api, deadline)
         found = snapshots(access, api, deadline)
         received = api.received(snapshot.id for snapshot in found) if found else {}
         created = api.created()

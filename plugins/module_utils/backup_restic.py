@@ -58,7 +58,7 @@ class ResticError(Exception):
 
     Attributes:
         kind: ``no_repository locked wrong_password unauthorized forbidden certificate server_full disk_full
-            unreachable deadline incomplete cancelled unreadable failed``.
+            unreachable deadline incomplete cancelled unreadable lost_repository failed``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

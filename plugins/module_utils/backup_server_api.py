@@ -9,6 +9,7 @@ beside the repository.
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import ssl
@@ -77,6 +78,12 @@ class ServerApi:
                 % " and ".join(left),
             )
         return False
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the repository's config file, which restic writes once, when it makes the repository."""
+        status, _headers, body = self._ask("GET", "config", {})
+        self._expect(status, "config", 200)
+        return hashlib.sha256(body).hexdigest()
 
     def names(self, kind: str) -> list[str]:
         """The files of one kind (``snapshots``, ``keys``…); none when the server knows no such directory."""

@@ -18,12 +18,19 @@ description:
   - Initialises the repository only when the server itself says that there is none; a server that is down,
     refuses the account or shows another certificate, and a repository that has lost files, are errors and
     make nothing.
+  - Remembers the repository's id in C(repository.json) beside O(password_file). When the server then has no
+    repository, or another one, the host's history is lost; this fails and makes nothing, unless
+    O(accept_lost) is set.
   - Forgets only what is older than the retention and frees its space. Does nothing when the snapshots look
     tampered with (dated in the future, back-dated, altered copies) and fails then.
   - When a backup holds the repository's lock, forgetting is left for the next run and RV(deferred) says so.
 extends_documentation_fragment:
   - vigie.msp.backup_repository
 options:
+  accept_lost:
+    description: Whether a new repository may take the place of one that this host had and that is lost.
+    type: bool
+    default: false
   retention:
     description:
       - For how many days snapshots are kept. Everything of the last O(retention.daily) days, one of each
@@ -85,7 +92,7 @@ deferred:
   returned: success
   type: bool
 kind:
-  description: One word for what went wrong.
+  description: One word for what went wrong; V(lost_repository) when the host had a repository and it is gone.
   returned: failure
   type: str
 vigie_changes:
@@ -112,7 +119,11 @@ RETENTION = {
 def main() -> None:
     """Read the parameters, do it, answer."""
     module = AnsibleModule(
-        argument_spec={**ACCESS, "retention": {"type": "dict", "options": RETENTION}},
+        argument_spec={
+            **ACCESS,
+            "retention": {"type": "dict", "options": RETENTION},
+            "accept_lost": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     retention = module.params["retention"]
@@ -136,9 +147,18 @@ def main() -> None:
 def bring_up(module: AnsibleModule, where: Access, api: ServerApi) -> dict:
     """Make the repository if it is missing, apply the retention, and describe both."""
     deadline, dry_run = module.params["deadline"], module.check_mode
-    made = repository.initialise(where, api, deadline, dry_run)
-    result = {"changed": made, "initialised": made, "snapshots": 0, "forgotten": [], "deferred": False}
-    changes = [change(where, None, "initialised")] if made else []
+    made, given_up = repository.initialise(where, api, deadline, dry_run, module.params["accept_lost"])
+    result = {
+        "changed": made or bool(given_up),
+        "initialised": made,
+        "snapshots": 0,
+        "forgotten": [],
+        "deferred": False,
+    }
+    changes = []
+    if made or given_up:
+        before = "%s, lost" % given_up[:8] if given_up else None
+        changes.append(change(where, before, "initialised" if made else "another repository accepted"))
     if not made and module.params["retention"]:
         forget(module, where, api, result, changes)
     elif not made:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,6 +30,19 @@ class Api:
         self.files = [str(found["id"]) for found in entries]
         self.times = {str(found["id"]): parse_time(found["time"]) for found in entries}
         self.there: bool | Exception = exists
+        self.config = "config-one"
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def fingerprint(self) -> str:
+        return self.config
+
+    def created(self) -> datetime:
+        return NOW - timedelta(days=100)
 
     def exists(self) -> bool:
         if isinstance(self.there, Exception):
@@ -48,16 +63,160 @@ def forgetting(fake, keep, remove) -> None:
     fake.answer("forget", stdout=json.dumps([{"keep": keep, "remove": remove}]))
 
 
-def test_a_missing_repository_is_made_once(access, fake):
-    assert repository.initialise(access, Api(exists=False), 10, dry_run=False)
-    assert fake.commands() == ["init"]
-    assert not repository.initialise(access, Api(), 10, dry_run=False)
-    assert fake.commands() == ["init"]
+@pytest.fixture
+def marker(access):
+    """Where the controller remembers the repository; restic names `one` until told otherwise."""
+    return Path(access.password_file).parent / "repository.json"
 
 
-def test_check_mode_makes_nothing(access, fake):
-    assert repository.initialise(access, Api(exists=False), 10, dry_run=True)
+def opened(fake, name: str) -> None:
+    """What restic says of the repository it opens."""
+    fake.answer("cat", stdout=json.dumps({"version": 2, "id": name}, indent=2))
+
+
+def remember(marker: Path, name: str = "one", config: str = "config-one") -> str:
+    text = json.dumps({"id": name, "config": config, "recorded": "2026-01-01T00:00:00Z"})
+    marker.write_text(text)
+    return text
+
+
+def test_a_missing_repository_is_made_once(access, fake, marker):
+    opened(fake, "one")
+    assert repository.initialise(access, Api(exists=False), 10, dry_run=False) == (True, None)
+    assert fake.commands() == ["init", "cat"]
+    assert stat.S_IMODE(marker.stat().st_mode) == 0o600
+    before = marker.read_text()
+    assert repository.initialise(access, Api(), 10, dry_run=False) == (False, None)
+    assert fake.commands() == ["init", "cat"]
+    assert marker.read_text() == before
+    assert list(marker.parent.glob(".repository*")) == []
+
+
+def test_check_mode_makes_nothing(access, fake, marker):
+    opened(fake, "one")
+    assert repository.initialise(access, Api(exists=False), 10, dry_run=True) == (True, None)
     assert fake.commands() == []
+    assert repository.initialise(access, Api(), 10, dry_run=True) == (False, None)
+    assert not marker.exists()
+
+
+def test_a_repository_from_before_is_remembered(access, fake, marker):
+    opened(fake, "one")
+    assert repository.initialise(access, Api(), 10, dry_run=False) == (False, None)
+    assert fake.commands() == ["cat"]
+    assert json.loads(marker.read_text())["id"] == "one"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_lost_repository_is_not_silently_replaced(access, fake, marker, dry_run):
+    before = remember(marker)
+    with pytest.raises(ResticError, match="config_backup_accept_lost_repository: true") as caught:
+        repository.initialise(access, Api(exists=False), 10, dry_run)
+    assert caught.value.kind == "lost_repository"
+    assert fake.commands() == []
+    assert marker.read_text() == before
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_another_repository_in_its_place_is_a_loss_too(access, fake, marker, dry_run):
+    before, api = remember(marker), Api()
+    api.config = "config-two"
+    opened(fake, "two")
+    with pytest.raises(ResticError, match="another repository") as caught:
+        repository.initialise(access, api, 10, dry_run)
+    assert caught.value.kind == "lost_repository"
+    assert marker.read_text() == before
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_loss_that_is_accepted_gives_a_new_repository(access, fake, marker, exists):
+    remember(marker)
+    api = Api(exists=exists)
+    api.config = "config-two"
+    opened(fake, "two")
+    assert repository.initialise(access, api, 10, False, accept_lost=True) == (not exists, "one")
+    assert fake.commands() == ([] if exists else ["init"]) + ["cat"]
+    found = json.loads(marker.read_text())
+    assert (found["id"], found["replaces"]) == ("two", "one")
+    api.there = True
+    assert repository.initialise(access, api, 10, dry_run=False) == (False, None)
+
+
+def test_accepting_a_loss_in_check_mode_changes_nothing(access, fake, marker):
+    before = remember(marker)
+    assert repository.initialise(access, Api(exists=False), 10, True, accept_lost=True) == (True, "one")
+    assert fake.commands() == []
+    assert marker.read_text() == before
+
+
+def test_the_same_repository_with_a_rewritten_config_is_no_loss(access, fake, marker):
+    remember(marker)
+    api = Api()
+    api.config = "config-migrated"
+    opened(fake, "one")
+    assert repository.initialise(access, api, 10, dry_run=False) == (False, None)
+    assert json.loads(marker.read_text())["config"] == "config-migrated"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"id": "", "config": "c", "recorded": "r"}'])
+def test_a_broken_marker_is_not_taken_for_none(access, fake, marker, text):
+    marker.write_text(text)
+    with pytest.raises(ResticError, match=r"repository\.json") as caught:
+        repository.initialise(access, Api(exists=False), 10, dry_run=False)
+    assert caught.value.kind == "unreadable"
+    assert fake.commands() == []
+
+
+@pytest.mark.parametrize("said", ["", "[]", "{}", '{"id": null}'])
+def test_a_repository_without_an_id_is_an_error(access, fake, marker, said):
+    fake.answer("cat", stdout=said)
+    with pytest.raises(ResticError, match="named no id"):
+        repository.initialise(access, Api(), 10, dry_run=False)
+    assert not marker.exists()
+
+
+@pytest.fixture
+def measured(access, fake, monkeypatch):
+    """Measure with this server."""
+
+    def measure(api: Api) -> dict[str, object]:
+        monkeypatch.setattr(repository, "ServerApi", lambda _access: api)
+        monkeypatch.setattr(repository.restic, "probe", lambda _url: None)
+        return repository.measure(access, 10)
+
+    return measure
+
+
+def test_measuring_a_lost_repository_is_an_error(measured, marker, fake):
+    with pytest.raises(ResticError) as caught:
+        measured(Api(exists=False))
+    assert caught.value.kind == "no_repository"
+    remember(marker)
+    with pytest.raises(ResticError) as caught:
+        measured(Api(exists=False))
+    assert caught.value.kind == "lost_repository"
+
+
+def test_measuring_another_repository_is_an_error(measured, marker, fake):
+    found = entry(1, timedelta(hours=1))
+    fake.answer("snapshots", stdout=json.dumps([found]))
+    before, api = remember(marker), Api(found)
+    assert measured(api)["snapshots"] == 1
+    assert fake.commands() == ["snapshots"]
+    api.config = "config-two"
+    opened(fake, "two")
+    with pytest.raises(ResticError) as caught:
+        measured(api)
+    assert caught.value.kind == "lost_repository"
+    opened(fake, "one")
+    assert measured(api)["snapshots"] == 1
+    assert marker.read_text() == before
+
+
+def test_measuring_writes_no_marker(measured, marker, fake):
+    fake.answer("snapshots", stdout="[]")
+    assert measured(Api())["snapshots"] == 0
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "unauthorized", "certificate", "failed"])
