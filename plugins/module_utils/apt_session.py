@@ -20,7 +20,7 @@ from ansible_collections.vigie.msp.plugins.module_utils import (
 )
 from ansible_collections.vigie.msp.plugins.module_utils.apt_run import PatchError
 
-# What a kernel takes on /boot (image, symbols, initramfs), as measured on Debian 12; apt does not know.
+# What a kernel may take on /boot (image, symbols, initramfs): estimated, not measured; apt does not know.
 KERNEL_SIZE = 100 * apt_host.MEGABYTE
 
 # What a patch run reports about the host: the audit's measurements that patching may have changed.
