@@ -17,6 +17,10 @@ from vigie.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from vigie.compliance.score import Score
 
+EPILOG = (
+    "[bold]Examples[/]: vigie audit localhost · vigie audit localhost --tier gold --offline · "
+    "vigie audit localhost --json"
+)
 SHOWN_FIRST = ("non_compliant", "error", "unknown", "compliant", "not_applicable", "waived")
 OPEN = SHOWN_FIRST[:3]
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -25,7 +29,7 @@ SEVERITIES = ("critical", "high", "medium", "low")
 def register(app: typer.Typer) -> None:
     """Add ``vigie audit``."""
     group = typer.Typer(help="Measure this machine, read-only.", no_args_is_help=True)
-    group.command("localhost")(localhost)
+    group.command("localhost", epilog=EPILOG)(localhost)
     # A group of one command would otherwise become that command, and `vigie audit localhost` an error.
     group.callback()(_nothing)
     app.add_typer(group, name="audit")

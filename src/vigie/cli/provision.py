@@ -11,10 +11,12 @@ from vigie.running.selection import provider_request
 from vigie.state import StateDirectory
 from vigie.subscriptions import load
 
+EPILOG = "[bold]Examples[/]: vigie provision --check · vigie provision · vigie provision --timeout 45m --json"
+
 
 def register(app: typer.Typer) -> None:
     """Add ``vigie provision``."""
-    app.command("provision")(provision)
+    app.command("provision", epilog=EPILOG)(provision)
 
 
 @reports_errors
