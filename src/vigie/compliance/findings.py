@@ -57,7 +57,7 @@ def findings(
     Args:
         fleets: The clients and hosts asked about.
         thresholds: What ``promised`` said of them.
-        known: The newest results in the ledger.
+        known: What the ledger knows, judged at ``now``: ages are not counted here.
         now: Results whose validity ended before are unknown.
     """
     newest = {(one.client, one.host): one for one in known}

@@ -221,7 +221,7 @@ class Ledger:
     def latest_results(
         self, promised: Mapping[str, Mapping[str, Mapping[str, Any]]], now: datetime | None = None
     ) -> tuple[HostResults, ...]:
-        """The newest results of every host ever measured, by the thresholds in force today.
+        """Every host ever measured, judged at ``now`` by the thresholds in force today.
 
         ``promised`` holds the thresholds by client and host; see ``queries.latest_results``.
         """

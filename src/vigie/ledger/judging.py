@@ -1,4 +1,4 @@
-"""Evaluating the controls of every host a run measured, at ingest.
+"""Evaluating the controls of every host a run measured: at ingest, as a record, and whenever somebody asks.
 
 A run that measured little (a backup knows nothing of patches) is judged together with the newest earlier
 measurements of the same host for the same client; a result's validity counts from its own measurement.

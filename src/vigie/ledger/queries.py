@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from vigie.errors import UsageError
 from vigie.ledger import judging
-from vigie.ledger.models import Change, Failure, Outcome, Result, Run
+from vigie.ledger.models import Change, Failure, Outcome, Run
 from vigie.ledger.records import (
     ChangeRecord,
     FailureRecord,
@@ -119,21 +119,20 @@ def latest_results(
 ) -> tuple[HostResults, ...]:
     """The newest results of every host asked for that was ever measured.
 
-    Results that were judged by thresholds no longer promised are judged anew, from what was measured.
+    They are judged at ``now`` from what was measured, by the thresholds in force today: ages go on counting
+    between two runs, and a backup that was recent at the audit is not recent for as long as the audit is
+    valid. The results stored at ingest are what was said then.
 
     Args:
         promised: By client and host, the thresholds in force today. What was found on a host while it was
             another client's is not given.
-        now: The moment at which results are judged anew.
+        now: The moment at which results are judged.
     """
-    found: list[HostResults] = []
-    for client, hosts in promised.items():
-        newest = _newest_outcomes(client, list(hosts))
-        stored = _stored([outcome for outcome in newest if outcome.parameters == hosts[outcome.host]])
-        for outcome in newest:
-            results = stored.get(outcome.pk)
-            found.append(_host_results(outcome, results or _rejudged(outcome, hosts[outcome.host], now)))
-    return tuple(found)
+    return tuple(
+        _judged(outcome, hosts[outcome.host], now)
+        for client, hosts in promised.items()
+        for outcome in _newest_outcomes(client, list(hosts))
+    )
 
 
 def _newest_outcomes(client: str, hosts: list[str]) -> list[Outcome]:
@@ -147,25 +146,12 @@ def _newest_outcomes(client: str, hosts: list[str]) -> list[Outcome]:
     return list(Outcome.objects.in_bulk(list(newest.values())).values()) if newest else []
 
 
-def _stored(outcomes: Sequence[Outcome]) -> dict[int, list[ResultRecord]]:
-    found: dict[int, list[ResultRecord]] = {}
-    for start in range(0, len(outcomes), BATCH):
-        rows = Result.objects.filter(outcome__in=outcomes[start : start + BATCH])
-        for row in rows.order_by("outcome_id", "id"):
-            record = _result({name: getattr(row, name) for name in judging.RESULT_FIELDS})
-            found.setdefault(row.outcome_id, []).append(record)
-    return found
-
-
-def _rejudged(outcome: Outcome, parameters: Mapping[str, Any], now: datetime) -> list[ResultRecord]:
-    until = outcome.evaluated_at or now
-    return [_result(result) for result in judging.results(outcome, parameters, now, until=until)]
-
-
-def _host_results(outcome: Outcome, results: list[ResultRecord]) -> HostResults:
-    if outcome.evaluated_at is None:
+def _judged(outcome: Outcome, parameters: Mapping[str, Any], now: datetime) -> HostResults:
+    until = outcome.evaluated_at
+    if until is None:
         raise AssertionError("results without the time of their judgement")
-    return HostResults(outcome.client, outcome.host, outcome.run_id, outcome.evaluated_at, tuple(results))
+    results = judging.results(outcome, parameters, now, until=until)
+    return HostResults(outcome.client, outcome.host, outcome.run_id, until, tuple(map(_result, results)))
 
 
 def _records(rows: Iterable[Run]) -> tuple[RunRecord, ...]:
@@ -234,5 +220,4 @@ def _failure(row: Failure) -> FailureRecord:
 
 
 def _result(result: Mapping[str, Any]) -> ResultRecord:
-    fields = {name: result[name] for name in judging.RESULT_FIELDS}
-    return ResultRecord(**{**fields, "state": State(result["state"])})
+    return ResultRecord(**{**result, "state": State(result["state"])})

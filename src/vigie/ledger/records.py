@@ -134,12 +134,14 @@ class ResultRecord:
 
 @dataclass(frozen=True)
 class HostResults:
-    """The newest results of one host."""
+    """What is known of one host, judged when it was asked for."""
 
     client: str
     host: str
     run: str
+    """The run that measured last."""
     evaluated_at: datetime
+    """When that run ended: nothing measured later is in the results."""
     results: tuple[ResultRecord, ...]
 
 

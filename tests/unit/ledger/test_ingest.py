@@ -265,7 +265,7 @@ def test_a_run_that_measures_little_does_not_forget_the_rest(ledger, tmp_path):
     backup = Writing(service="backup", start=NOON + timedelta(hours=1)).host("a")
     backup.measured("a", "packages.database", []).outcome("a").finish()
     ledger.ingest(backup.to(tmp_path / "backup.jsonl"))
-    found = results(ledger, "a")
+    found = results(ledger, "a", now=backup.now)
     assert found["HRD-06"].state is State.COMPLIANT
     assert found["PAT-12"].state is State.COMPLIANT
     assert found["HRD-06"].measured_at < found["PAT-12"].measured_at
@@ -276,7 +276,7 @@ def test_files_collected_late_do_not_hide_newer_results(ledger, tmp_path):
     newer.measured("a", "access.superusers", ["root", "toor"]).outcome("a").finish()
     ledger.ingest(newer.to(tmp_path / "newer.jsonl"))
     ledger.ingest(whole().to(tmp_path / "older.jsonl"))
-    assert results(ledger, "a")["HRD-06"].state is State.NON_COMPLIANT
+    assert results(ledger, "a", now=newer.now)["HRD-06"].state is State.NON_COMPLIANT
 
 
 def test_a_host_that_changed_hands_starts_anew(ledger, tmp_path):
@@ -317,6 +317,39 @@ def audit(ledger, tmp_path):
         ledger.ingest(run.outcome(host).finish().to(tmp_path / f"{uuid.uuid4()}.jsonl"))
 
     return ingested
+
+
+BRONZE = {"audit_seconds": 7 * 86400, "backup_age_hours": 26, "backup_paths": ["/etc"]}
+
+
+def backed_up(received):
+    latest = {"id": "abc", "time": received, "received": received, "paths": ["/etc"]}
+    return {"snapshots": 3, "latest": latest, "oldest_received": received, "created": received}
+
+
+def test_ages_go_on_counting_between_two_runs(ledger, tmp_path):
+    run = Writing().host("a", "bronze", BRONZE)
+    run.measured("a", "backup.repository", backed_up("2026-03-01T02:00:00Z"))
+    ledger.ingest(run.outcome("a").finish().to(tmp_path / "r.jsonl"))
+
+    def backup(**since):
+        return results(ledger, "a", thresholds=BRONZE, now=NOON + timedelta(**since))["BAK-01"]
+
+    assert backup().state is State.COMPLIANT
+    assert backup(hours=16).state is State.COMPLIANT  # 26 hours after the snapshot
+    overdue = backup(hours=16, seconds=1)
+    assert overdue.state is State.NON_COMPLIANT
+    assert overdue.valid_until > NOON + timedelta(days=14)
+    assert backup(days=3).observed == "3.4 d ago"
+    assert backup(days=15).state is State.UNKNOWN  # nobody measured since: no longer known at all
+
+
+def test_an_update_becomes_overdue_between_two_runs(ledger, audit):
+    weekly = {**THRESHOLDS, "audit_seconds": 7 * 86400, "index_age_days": 30}
+    audit("a", NOON, available="2026-02-20T00:00:00Z", basis="package_build")
+    assert results(ledger, "a", thresholds=weekly)["PAT-01"].state is State.COMPLIANT
+    later = NOON + timedelta(days=6)
+    assert results(ledger, "a", thresholds=weekly, now=later)["PAT-01"].state is State.NON_COMPLIANT
 
 
 def test_an_update_nothing_dates_counts_from_when_the_fleet_first_saw_it(ledger, audit):
