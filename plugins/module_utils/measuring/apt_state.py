@@ -8,7 +8,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from .common import ProbeError, absent, capped, has_systemd, iso, modified, read_text, run
+from .common import ProbeError, absent, capped, changed, has_systemd, iso, modified, read_text, run
 from .packages import without_credentials
 
 SOURCES = "/etc/apt/sources.list"
@@ -109,31 +109,51 @@ def _fields(stanza):
 def index():
     """When the package indexes were last refreshed, and which sources have none or an unsigned one.
 
-    The time is that of lists/partial, which every `apt-get update` touches; the lists themselves carry
-    the server's times. {refreshed, sources: how many, missing: [...], unsigned: [...], security_release}, the
-    last being the Date of the oldest security suite's Release.
+    {refreshed, refreshed_basis, sources: how many, missing: [...], unsigned: [...], security_release}: the
+    first two are those of `last_refresh`, the last is the Date of the oldest security suite's Release.
     """
     entries = [
         entry for entry in read_sources() if urlsplit(entry["uri"]).scheme not in ("cdrom", "file", "copy")
     ]
-    missing, unsigned, dates = [], [], []
+    missing, unsigned, dates, signed = [], [], [], {}
     for entry in entries:
         place = os.path.join(LISTS, list_name(entry["uri"], entry["suite"]))
         label = "%s %s" % (entry["uri"], entry["suite"])
         if os.path.exists(place + "_InRelease"):
+            signed[label] = place + "_InRelease"
             dates += [release_date(place + "_InRelease")] if entry["suite"].endswith("-security") else []
         elif os.path.exists(place + "_Release"):
             unsigned += [] if os.path.exists(place + "_Release.gpg") else [label]
         else:
             missing.append(label)
     dated = sorted(date for date in dates if date)
+    refreshed, basis = last_refresh(signed)
     return {
-        "refreshed": iso(modified(LISTS + "/partial")),
+        "refreshed": iso(refreshed),
+        "refreshed_basis": basis,
         "sources": len(entries),
         "missing": capped(missing),
         "unsigned": capped(unsigned),
         "security_release": dated[0] if dated else None,
     }
+
+
+def last_refresh(signed):
+    """When every source last answered, and what says so: (epoch or None, words).
+
+    ``signed`` has the path of each source's InRelease by the source's label. Every `apt-get update` touches
+    lists/partial, also one that fails. The ctime of an InRelease (its mtime is the server's) moves when its
+    mirror answers with it, new or unchanged, and not when the mirror is unreachable, has lost it, or sends a
+    forged one: tried with apt 2.2.4, 2.6.1 and 3.0.4. For lack of a key it stays with 2.6.1 only. A Release
+    apart from its signature has no such mark. The oldest of all counts, lists/partial included: a restored or
+    copied file has a new ctime, but was not fetched.
+    """
+    times = [(changed(path), "InRelease of " + label) for label, path in sorted(signed.items())]
+    # Within one update partial is touched first: when it is the oldest, every InRelease bears it out.
+    attempt = "lists/partial, borne out by every InRelease" if signed else "lists/partial: the last attempt"
+    times.append((modified(LISTS + "/partial"), attempt))
+    known = [(moment, basis) for moment, basis in times if moment is not None]
+    return min(known, key=lambda pair: pair[0]) if known else (None, "nothing was ever fetched")
 
 
 def list_name(uri, suite):

@@ -55,6 +55,14 @@ def modified(path):
         return None
 
 
+def changed(path):
+    """A file's ctime (content, owner or mode set) as an epoch, or None when it does not exist."""
+    try:
+        return os.stat(path).st_ctime
+    except FileNotFoundError:
+        return None
+
+
 def run(argv, seconds=10, accept=(0,)):
     """Run a program without a shell and return its standard output.
 
