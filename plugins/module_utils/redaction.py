@@ -4,8 +4,8 @@
 
 Three nets, since each has holes of its own: every string found in the secret files a run may read; values
 of keys
-that name a secret; and the usual shapes of credentials in messages (URL passwords, ``password=...``, bearer
-tokens).
+that name a secret; and the usual shapes of credentials in messages (URL passwords, ``password=...``,
+``password: ...``, bearer tokens).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECRET_KEY = re.compile(
     r"(^|[_.\-])(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?)$", re.IGNORECASE
 )
 _HARMLESS = re.compile(
-    r"^(yes|no|true|false|none|never|always|forbidden|allowed|required|disabled|enabled|"
+    r"^(yes|no|true|false|none|never|always|forbidden|allowed|required|disabled|enabled|null|"
     r"prohibit-password|without-password|\d+)?$",
     re.IGNORECASE,
 )
@@ -56,6 +56,31 @@ _SHAPES = (
         MASK,
     ),
 )
+
+_NAMED = (
+    r"\b(?:[a-z0-9_]*_)?(?:password|passwd|passphrase|secret|token|api_?key)\b\\*[\"']?[^\S\n]*"
+    r":(?:[^\S\n]+|(?=\\*[\"']))"
+)
+_QUOTED = r"\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|\\+\".*?\\+\""
+# Not what begins a block, a list, a mapping, a tag or a template: that is no value by itself.
+_PLAIN = r"[^\s\"',;&|>{}\[\]!]"
+_LINES = re.compile(
+    r"^([^\S\n]*(?:[-+][^\S\n]*)*" + _NAMED + r")(" + _QUOTED + r"|" + _PLAIN + r"[^\n]*)[^\S\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""``password: ...`` on a line of its own, as YAML prints it: the value goes to the line's end."""
+_WORDS = re.compile(r"(" + _NAMED + r")(" + _QUOTED + r"|" + _PLAIN + r"[^\s\"',;&]*)", re.IGNORECASE)
+"""``password: ...`` within a line, as messages and JSON print it: the value is a word, or what is quoted."""
+_QUOTES = re.compile(r"^(\\*[\"'])(.*?)(\\*[\"'])$", re.DOTALL)
+
+
+def _mask_value(match: re.Match) -> str:
+    """The match without its value, but for words that are settings and not secrets; quotes stay."""
+    quoted = _QUOTES.match(match[2])
+    before, value, after = quoted.groups() if quoted else ("", match[2], "")
+    if _HARMLESS.match(value.strip()):
+        return match[0]
+    return match[1] + before + MASK + after
 
 
 def forms(content: str) -> set[str]:
@@ -115,6 +140,8 @@ class Redactor:
                 text = text.replace(secret, MASK)
         for pattern, replacement in _SHAPES:
             text = pattern.sub(replacement, text)
+        for pattern in (_LINES, _WORDS):
+            text = pattern.sub(_mask_value, text)
         return text
 
     def value(self, value: Any, key: str = "") -> Any:

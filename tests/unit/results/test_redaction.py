@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,9 +74,49 @@ def test_credentials_in_messages_are_masked_though_no_file_holds_them():
     assert made.text("https://bob:hunter2@host/x") == f"https://bob:{MASK}@host/x"
     assert made.text("Authorization: Bearer abc.def") == f"Authorization: Bearer {MASK}"
     assert made.text("RESTIC_PASSWORD=hunter2 restic") == f"RESTIC_PASSWORD={MASK} restic"
-    assert made.text('{"db_password": "x"}') == '{"db_password": "x"}'
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
     assert made.text(f"read {key}!") == f"read {MASK}!"
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        ("password: hunter2", f"password: {MASK}"),
+        ("-  db_password: correct horse\n+  user: bob", f"-  db_password: {MASK}\n+  user: bob"),
+        ("  - token: 'a b'\n", f"  - token: '{MASK}'\n"),
+        ('API_KEY: "it\'s"', f'API_KEY: "{MASK}"'),
+        ("login failed (password: hunter2, user: bob)", f"login failed (password: {MASK}, user: bob)"),
+        ('fatal: [h]: FAILED! => {"db_password": "x\\"y", "rc": 1}', f'"db_password": "{MASK}", "rc": 1}}'),
+        ('{"password":"hunter2"}', f'{{"password":"{MASK}"}}'),
+        ("{'password': 'hunter2'}", f"{{'password': '{MASK}'}}"),
+        ('"msg": "{\\"secret\\": \\"a b\\", \\"n\\": 1}"', f'\\"{MASK}\\", \\"n\\": 1}}"'),
+    ],
+)
+def test_values_printed_after_a_colon_are_masked(printed, kept):
+    once = Redactor().text(printed)
+
+    assert once.endswith(kept)
+    assert Redactor().text(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: forbidden",
+        "password: no\nuser: bob",
+        '"password": null, "token": 3',
+        "password:\n  - next: line",
+        "password: |",
+        "password: !vault |",
+        "password: {{ lookup('file', 'x') }}",
+        "tokens: all of them",
+        "registry/secret:latest",
+        "passwords: two",
+        "cannot read the password",
+    ],
+)
+def test_a_colon_alone_makes_no_secret(text):
+    assert Redactor().text(text) == text
 
 
 def test_values_under_names_of_secrets_are_masked_but_settings_are_not():
