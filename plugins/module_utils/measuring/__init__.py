@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from . import access, apt_state, monitoring, packages, processes, storage, system
+from . import access, apt_state, backups, monitoring, packages, processes, storage, system
 from .common import iso
 from .isolation import answers
 
@@ -47,6 +47,7 @@ PROBES = (
     Probe("storage.filesystems", storage.filesystems, "/proc/self/mounts, statvfs"),
     Probe("monitoring.agent", monitoring.agent, "http://127.0.0.1:9100/metrics"),
     Probe("monitoring.textfiles", monitoring.textfiles, "/var/lib/prometheus/node-exporter"),
+    Probe("backup.last_attempt", backups.last_attempt, backups.METRICS),
     Probe("access.ssh", access.ssh, "sshd -T", needs_root=True),
     Probe("access.empty_passwords", access.empty_passwords, "/etc/passwd, /etc/shadow"),
     Probe("access.superusers", access.superusers, "/etc/passwd"),

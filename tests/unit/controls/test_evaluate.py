@@ -71,6 +71,10 @@ def repository(**more):
     return {**value, **more}
 
 
+def attempt(code, succeeded):
+    return {"exit_code": code, "attempted": ago(minutes=1), "succeeded": succeeded}
+
+
 SSH = {"root_password_login": False, "password_login": False, "empty_passwords": False}
 CASES = [
     # control, a value that passes, a value that fails
@@ -103,6 +107,8 @@ CASES = [
         repository(oldest_received=ago(days=2), created=ago(days=2)),
         repository(oldest_received=None),
     ),
+    ("BAK-09", attempt(0, ago(hours=4)), attempt(3, ago(hours=6))),
+    ("BAK-09", attempt(1, ago(hours=4)), attempt(None, None)),
     ("MON-01", {"answers": True, "reason": None}, {"answers": False, "reason": "refused"}),
     ("MON-02", {"backup": ago(hours=4)}, {"backup": None}),
     ("MON-03", [], ["nginx.service"]),
@@ -280,6 +286,7 @@ AGED = {
     "PAT-06": lambda t: group(1, 0, t),
     "BAK-01": lambda t: repository(latest={**SNAPSHOT, "received": t}),
     "BAK-03": lambda t: {"time": t, "passed": True},
+    "BAK-09": lambda t: attempt(3, t),
     "MON-02": lambda t: {"backup": t},
     "PAT-09": lambda t: {"supported_until": t},
 }
