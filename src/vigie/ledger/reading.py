@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +28,13 @@ from vigie.ledger.lines import (
 MAX_LINE_BYTES = 16 * 2**20
 """No honest line comes near; a file without line ends must not fill the memory."""
 PARTIAL_HINT = "the run was interrupted; to keep what it had written, as lost: vigie collect --partial {}"
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far ahead of ours another clock may be; as much as ``control_rules`` allows a measurement."""
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+CLOCK_HINT = (
+    "nothing of this file was taken; compare the clocks of this machine, of the controller that wrote the"
+    " file and of its hosts (timedatectl), then collect the file again once that time has come"
+)
 
 
 @dataclass
@@ -48,8 +56,9 @@ class RunLines:
 class _Reader:
     """Takes the lines of one file in order and complains with file and line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: datetime) -> None:
         self.path = path
+        self.latest = now + CLOCK_TOLERANCE
         self.number = 0
         self.runs: dict[str, RunLines] = {}
         self._hashes: dict[str, hashlib._Hash] = {}
@@ -61,6 +70,7 @@ class _Reader:
     def take(self, raw: bytes) -> None:
         """Add one line to its run."""
         line = self._parsed(raw)
+        self._check_times(line)
         run = self._run_of(line)
         if line.seq != run.count:
             self.fail(
@@ -81,6 +91,14 @@ class _Reader:
             return parse(raw)
         except ValidationError as error:
             self.fail(_plainly(error))
+
+    def _check_times(self, line: Line) -> None:
+        """A time to come would pass for the newest there is, and hide what is measured until then."""
+        if line.time > self.latest:
+            self.fail(f"time {line.time:{MOMENT}} lies in the future", CLOCK_HINT)
+        if isinstance(line, MeasurementLine) and line.measured_at > self.latest:
+            when = f"{line.measured_at:{MOMENT}}"
+            self.fail(f"measured_at {when} of host {line.host!r} lies in the future", CLOCK_HINT)
 
     def _run_of(self, line: Line) -> RunLines:
         run = self.runs.get(line.run)
@@ -133,17 +151,18 @@ class _Reader:
         return list(self.runs.values())
 
 
-def read_results(path: Path, allow_partial: bool = False) -> list[RunLines]:
+def read_results(path: Path, allow_partial: bool = False, now: datetime | None = None) -> list[RunLines]:
     """Every run in the file, each line checked.
 
     Args:
         path: A ``results.jsonl``.
         allow_partial: Also accept runs without ``run_finished``; a truncated last line is then dropped.
+        now: Times later than this, by more than ``CLOCK_TOLERANCE``, are refused; default: the present.
 
     Raises:
         BadInputError: Something is wrong with the file; the message names the line.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, now or datetime.now(UTC))
     try:
         with path.open("rb") as stream:
             for raw in _lines(stream.readline):

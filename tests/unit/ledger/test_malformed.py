@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema
@@ -205,3 +206,33 @@ def test_reader_and_schema_agree_on_any_altered_line(data):
         else:
             line.pop(key, None)
     assert read(line) == VALIDATOR.is_valid(line), line
+
+
+# ── times to come ────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("number", "field", "said"),
+    [
+        (1, "time", r":1: time 2\S+Z lies in the future"),
+        (8, "time", r":8: time 2\S+Z lies in the future"),
+        (4, "measured_at", r":4: measured_at 2\S+Z of host 'a' lies in the future"),
+    ],
+)
+def test_times_to_come_are_refused_and_nothing_is_taken(tmp_path, number, field, said):
+    path = tmp_path / "r.jsonl"
+    ahead = (datetime.now(UTC) + timedelta(minutes=6)).isoformat()
+    path.write_bytes(changed(number, **{field: ahead}))
+    with open_ledger(tmp_path / "ledger.sqlite3") as ledger:
+        with pytest.raises(BadInputError, match=said) as caught:
+            ledger.ingest(path)
+        assert ledger.runs() == ()
+    assert "clocks" in caught.value.hint
+
+
+@pytest.mark.parametrize("field", ["time", "measured_at"])
+def test_a_clock_that_is_a_little_ahead_is_no_reason_to_refuse(tmp_path, field):
+    path = tmp_path / "r.jsonl"
+    now = datetime(2026, 3, 1, 13, tzinfo=UTC)
+    path.write_bytes(changed(4, **{field: (now + reading.CLOCK_TOLERANCE).isoformat()}))
+    assert reading.read_results(path, now=now)
+    with pytest.raises(BadInputError, match="lies in the future"):
+        reading.read_results(path, now=now - timedelta(seconds=1))
