@@ -2,7 +2,8 @@
 """What the host's own backup program says of its last attempt.
 
 Whether a snapshot is complete is known to the host alone: restic finds out after it has made the snapshot,
-which in the repository looks like any other. The program of the role ``config_backup`` writes it into its metrics.
+which in the repository looks like any other. The program of the role ``config_backup`` writes it into its
+metrics.
 """
 
 from __future__ import annotations
