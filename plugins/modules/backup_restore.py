@@ -18,6 +18,7 @@ description:
   - Restores into a private scratch directory first. Then each file that differs in content, owner, mode or
     extended attributes is replaced at once, by renaming; what was there before is kept below RV(saved).
   - Files that the snapshot does not have are left alone.
+  - Nothing is written through a symbolic link that took the place of a directory of the path.
 options:
   path:
     description: Absolute path of the file or directory, as it was called on the host.
@@ -62,8 +63,8 @@ snapshot:
   returned: success
   type: dict
 restored:
-  description: Paths that were brought back (in check mode, would be).
-  returned: success
+  description: Paths that were brought back (in check mode, would be); after a failure, those before it.
+  returned: always
   type: list
   elements: str
 special_files:
@@ -73,11 +74,11 @@ special_files:
   elements: str
 saved:
   description: Directory on the host with copies of what was replaced; empty when nothing was.
-  returned: success
+  returned: always
   type: str
 vigie_changes:
-  description: The changes, as Vigie records them.
-  returned: when changed
+  description: The changes, as Vigie records them; after a failure, those before it.
+  returned: always
   type: list
   elements: dict
 """
@@ -187,20 +188,29 @@ def extract(module: AnsibleModule, where: restic.Access, scratch: str) -> dict:
     return {"id": snapshot["id"], "time": snapshot["time"]}
 
 
-def bring_back(module: AnsibleModule, scratch: str, saved: str) -> dict:
-    """Compare with the host, keep copies, replace."""
+def bring_back(module: AnsibleModule, scratch: str, saved: str, done: list) -> dict:
+    """Compare with the host, keep copies, replace; each difference joins ``done`` once it is in its place."""
     found = list(placing.differences(scratch, module.params["path"], module.params["target"]))
     todo = [difference for difference in found if placing.is_placeable(difference)]
-    if not module.check_mode:
+    if module.check_mode:
+        done += todo
+    else:
         for difference in todo:
             placing.save(difference, saved)
         for difference in todo:
             placing.place(difference, scratch)
+            done.append(difference)
     return {
-        "changed": bool(todo),
-        "restored": [difference.path for difference in todo],
         "special_files": [difference.path for difference in found if not placing.is_placeable(difference)],
-        "saved": saved if os.path.isdir(saved) else "",
+    }
+
+
+def record(done: list, saved: str) -> dict:
+    """What was put into place, also when the rest could not be."""
+    return {
+        "changed": bool(done),
+        "restored": [item.path for item in done],
+        "saved": saved if saved and os.path.isdir(saved) else "",
         "diff": [
             {
                 "before_header": item.path,
@@ -208,12 +218,23 @@ def bring_back(module: AnsibleModule, scratch: str, saved: str) -> dict:
                 "before": "%s\n" % (item.before or "absent"),
                 "after": "%s\n" % item.after,
             }
-            for item in todo
+            for item in done
         ],
         "vigie_changes": [
-            {"kind": "file", "name": item.path, "before": item.before, "after": item.after} for item in todo
+            {"kind": "file", "name": item.path, "before": item.before, "after": item.after} for item in done
         ],
     }
+
+
+def stopped(done: list, saved: str) -> str:
+    """For a message: what is different on the host although the restore failed."""
+    if not done:
+        return "; nothing was replaced"
+    kept = " and copies of what they replaced are in %s" % saved if os.path.isdir(saved) else ""
+    return "; %d paths before it are in place already%s: repair the cause and restore again" % (
+        len(done),
+        kept,
+    )
 
 
 def main() -> None:
@@ -237,6 +258,7 @@ def main() -> None:
         module.fail_json(
             msg="snapshot: '%s' is neither 'latest' nor a snapshot's id" % module.params["snapshot"]
         )
+    done, saved = [], ""
     try:
         settings, where = access(module)
         restic.probe(where.url)
@@ -247,12 +269,12 @@ def main() -> None:
         )
         try:
             snapshot = extract(module, where, scratch)
-            result = bring_back(module, scratch, saved)
+            result = bring_back(module, scratch, saved, done)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except (restic.ResticError, placing.PlacingError, OSError) as error:
-        module.fail_json(msg="%s: %s" % (path, error))
-    module.exit_json(snapshot=snapshot, **result)
+        module.fail_json(msg="%s: %s%s" % (path, error, stopped(done, saved)), **record(done, saved))
+    module.exit_json(snapshot=snapshot, **result, **record(done, saved))
 
 
 if __name__ == "__main__":
