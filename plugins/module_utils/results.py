@@ -265,14 +265,17 @@ COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "rescued", "ign
 
 
 def outcome_status(counts):
-    """One word for a host's recap. Rescued and ignored failures are in no way failures."""
+    """One word for a host's recap. Rescued and ignored failures are in no way failures.
+
+    A host on which no task succeeded was skipped, whatever else its recap says: nothing was done there.
+    """
     if counts["unreachable"]:
         return "unreachable"
     if counts["failures"]:
         return "failed"
     if counts["changed"]:
         return "changed"
-    return "ok" if counts["ok"] or not counts["skipped"] else "skipped"
+    return "ok" if counts["ok"] else "skipped"
 
 
 def really_failed(pending, rescued):

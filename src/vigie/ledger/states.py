@@ -56,21 +56,19 @@ class Severity(StrEnum):
     LOW = "low"
 
 
-DONE: frozenset[str] = frozenset({OutcomeStatus.OK, OutcomeStatus.CHANGED, OutcomeStatus.SKIPPED})
-"""The run did on the host all it had to do."""
+DONE: frozenset[str] = frozenset({OutcomeStatus.OK, OutcomeStatus.CHANGED})
+"""The run did on the host all it had to do. Where every task was skipped, nothing was done."""
 
 
 def verdict(outcomes: Iterable[str]) -> RunStatus:
     """The status of a finished run, from what it did on every host it was meant for.
 
-    A host without an end (``running``, ``lost``) or an empty run makes it ``unknown``; so does a run in which
-    every host was skipped, since nothing was done.
+    A host without an end (``running``, ``lost``) or an empty run makes it ``unknown``; so does a host on
+    which everything was skipped, as in ``vigie.running.verdict``.
     """
     seen = set(outcomes)
     if OutcomeStatus.FAILED in seen:
         return RunStatus.FAILED
     if OutcomeStatus.UNREACHABLE in seen:
         return RunStatus.UNREACHABLE
-    if not seen - {OutcomeStatus.SKIPPED} or not seen <= DONE:
-        return RunStatus.UNKNOWN
-    return RunStatus.OK
+    return RunStatus.OK if seen and seen <= DONE else RunStatus.UNKNOWN

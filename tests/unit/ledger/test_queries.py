@@ -39,6 +39,18 @@ def test_a_host_that_joined_since_makes_the_service_due(ledger, tmp_path):
     assert good({"usine": ["a"]}) == {}
 
 
+def test_a_host_on_which_all_was_skipped_was_not_served(ledger, tmp_path):
+    run = whole()
+    ledger.start_run(run_id=run.id, client="cabinet", service="audit", tier="silver", hosts=("a", "b"))
+    for line in run.lines:
+        if line["type"] == "outcome" and line["host"] == "b":
+            line.update(status="skipped", ok=0, skipped=3)
+    ledger.ingest(run.to(tmp_path / "r.jsonl"))
+    ledger.finish_run(run.id, RunStatus.OK)
+    assert set(ledger.last_good_runs({"cabinet": ["a"]})) == {("cabinet", "audit")}
+    assert ledger.last_good_runs({"cabinet": ["a", "b"]}) == {}
+
+
 def test_runs_are_listed_newest_first_and_filtered(ledger, tmp_path):
     old = add(ledger, tmp_path)
     new = add(ledger, tmp_path, start=NOON + timedelta(days=1), client="usine", status="failed")
