@@ -420,3 +420,16 @@ def test_a_host_that_sends_nonsense_is_an_error_of_that_control_alone(ledger, tm
     found = results(ledger, "a")
     assert found["PAT-01"].state in (State.ERROR, State.UNKNOWN)
     assert found["HRD-06"].state is State.COMPLIANT
+
+
+def test_a_host_whose_clock_is_ahead_is_in_error_until_it_is_right_and_spoils_no_other(ledger, tmp_path):
+    wrong = Writing().host("a").host("b")
+    wrong.measured("a", "access.superusers", ["root"], at=NOON + timedelta(days=365))
+    wrong.measured("b", "access.superusers", ["root"])
+    ledger.ingest(wrong.outcome("a").outcome("b").finish().to(tmp_path / "wrong.jsonl"))
+    assert results(ledger, "a")["HRD-06"].state is State.ERROR
+    assert "clock is ahead" in results(ledger, "a")["HRD-06"].detail
+    assert results(ledger, "b")["HRD-06"].state is State.COMPLIANT
+    right = Writing(start=NOON + timedelta(hours=1)).host("a").measured("a", "access.superusers", ["root"])
+    ledger.ingest(right.outcome("a").finish().to(tmp_path / "right.jsonl"))
+    assert results(ledger, "a", now=NOON + timedelta(hours=2))["HRD-06"].state is State.COMPLIANT
