@@ -55,11 +55,12 @@ def _sentences(description: str | list[str]) -> str:
 
 
 def _default(option: Mapping[str, Any]) -> str:
-    """The default as JSON, unless a table cannot hold it."""
+    """The default as JSON, unless it is a template or a table cannot hold it."""
     if option.get("required"):
         return "required"
     text = json.dumps(option.get("default"))
-    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see `defaults/main.yml`"
+    plain = "default" in option and len(text) <= LONGEST_DEFAULT
+    return f"`{text}`" if plain else "see `defaults/main.yml`"
 
 
 def _rows(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
