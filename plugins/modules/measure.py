@@ -39,11 +39,12 @@ options:
     default: true
 extends_documentation_fragment:
   - action_common_attributes
-  - action_common_attributes.flow
 attributes:
   action:
+    description: Whether an action plugin of the same name does part of the work on the controller.
     support: full
   async:
+    description: Whether the task can run in the background.
     support: none
   check_mode:
     support: full
