@@ -9,10 +9,14 @@ from types import TracebackType
 import psutil
 
 
+def secret_files(state: Path) -> list[Path]:
+    """The files of a state directory that hold a secret each; what is JSON there describes, and is none."""
+    return [path for path in state.glob("*/secrets/**/*") if path.is_file() and path.suffix != ".json"]
+
+
 def secrets_of(state: Path) -> set[str]:
     """Every generated secret below a state directory; long enough that none occurs by accident."""
-    files = [path for path in state.glob("*/secrets/**/*") if path.is_file()]
-    texts = {path.read_text(encoding="utf-8", errors="replace").strip() for path in files}
+    texts = {path.read_text(encoding="utf-8", errors="replace").strip() for path in secret_files(state)}
     return {text for text in texts if len(text) >= 16}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.canaries import files_with, secrets_of
+from tests.integration.canaries import files_with, secret_files, secrets_of
 from tests.integration.conftest import MainJob
 from tests.integration.fleet import VIGIE, Vigie, host_of
 
@@ -140,8 +140,9 @@ def test_secrets_are_nowhere_but_in_their_files(main_job: MainJob) -> None:
 
 def test_no_client_sees_anothers_secrets_on_its_hosts(main_job: MainJob) -> None:
     for client, hosts in CLIENTS.items():
-        others = [path for path in main_job.vigie.state.glob("*/secrets/*/*/*") if path.parts[-3] != client]
-        needles = "\n".join(path.read_text(encoding="utf-8").strip() for path in others if path.is_file())
+        others = [path for path in secret_files(main_job.vigie.state) if path.parts[-3] != client]
+        assert others
+        needles = "\n".join(path.read_text(encoding="utf-8").strip() for path in others)
         for host in hosts:
             found = main_job.vigie.host(host).run(
                 "grep -rlFf /dev/stdin /etc /var/lib /root /opt /usr/local 2>/dev/null || true", stdin=needles

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.vigie.msp.plugins.module_utils.controls import evaluate, load_controls
+from ansible_collections.vigie.msp.plugins.module_utils.measuring import PROBES
 
 ROOT = Path(__file__).parents[3]
 CONTROLS = load_controls(ROOT / "roles/compliance_audit/files/controls")
@@ -71,7 +72,7 @@ def broken(host, breaking: str, mending: str):
 
 def test_every_probe_answers(measure):
     found = measure()
-    assert len(found) == 22
+    assert list(found) == [probe.name for probe in PROBES]
     assert {name: one["error"] for name, one in found.items() if "error" in one} == {}
 
 
@@ -147,8 +148,9 @@ def test_stale_indexes_make_updates_unknown(host, measure):
 
 
 def test_without_a_security_source_nothing_is_known(host, measure):
-    sources = "/etc/apt/sources.list"
-    with broken(host, f"sed -i.kept /security/d {sources}", f"mv {sources}.kept {sources}"):
+    disable = "sed -i -e '/^deb .*-security/d' -e 's/^Suites: .*-security$/&\\nEnabled: no/'"
+    breakage = f"cp -a /etc/apt /var/tmp/apt && {disable} $(grep -rl -e -security /etc/apt)"
+    with broken(host, breakage, "rm -rf /etc/apt && mv /var/tmp/apt /etc/apt"):
         found = states(measure("packages.index", "packages.updates"))
     assert found["PAT-04"] == "non_compliant"
     assert found["PAT-01"] == "unknown"
