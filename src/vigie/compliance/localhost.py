@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from platformdirs import user_cache_path
 from ansible_collections.vigie.msp.plugins.module_utils import controls as rules
 from ansible_collections.vigie.msp.plugins.module_utils import measuring, package_dates
 from vigie.errors import VigieError
+from vigie.ledger.evaluation import shipped_controls
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SECONDS = 90
@@ -29,13 +29,6 @@ Result = dict[str, Any]
 
 class MeasuringError(VigieError):
     """This machine could not be measured."""
-
-
-@functools.cache
-def controls() -> tuple[rules.Control, ...]:
-    """The controls that ship with the collection."""
-    collection = Path(rules.__file__).parents[2]
-    return tuple(rules.load_controls(collection / "roles/compliance_audit/files/controls"))
 
 
 def audit(
@@ -59,7 +52,7 @@ def audit(
             measurements, package_dates.Cache(str(user_cache_path("vigie") / "package-dates"))
         )
     by_name = {measurement["name"]: measurement for measurement in measurements}
-    return rules.evaluate(controls(), by_name, parameters, datetime.now(UTC)), measurements
+    return rules.evaluate(shipped_controls(), by_name, parameters, datetime.now(UTC)), measurements
 
 
 def measure(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> list[dict[str, Any]]:
